@@ -1,0 +1,204 @@
+"""Apply sets of patches and take them back.
+
+A set resolves all targets of a patch before it touches any: a patch is in force as a whole or not at all. What is in
+force at a site is a ``Stack`` that all sets of the process share.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from types import ModuleType
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+
+from mx_driving._core import effects
+from mx_driving._core.errors import PatchError, PatchSkipped
+from mx_driving._core.patch import Effect, Patch
+from mx_driving._core.report import APPLIED, FAILED, SKIPPED, WAITING, Outcome, Report
+from mx_driving._core.resolve import Found, Lacking, NotYet, instances, resolve
+from mx_driving._core.site import MISSING, Site, plain, stored
+from mx_driving._core.stack import Stack
+from mx_driving._core.sweep import sweep
+from mx_driving._core.versions import unmet
+from mx_driving._core.waiting import when_imported
+
+_log = logging.getLogger("mx_driving")
+_lock = threading.RLock()
+_stacks: Dict[Tuple[int, str], Stack] = {}
+
+
+class PatchSet:
+    """Patches that are applied and undone together; also a context manager.
+
+    Args:
+        patches: in the order in which they are applied.
+        device: ``cpu`` or ``npu``; patches for other devices are skipped.
+        excluded: reasons of patches that the user switched off, by name.
+        strict: whether a failed patch is an error.
+        roots: objects whose attributes are searched for aliases, such as the submodules of a model.
+
+    Raises:
+        PatchError: from ``apply``, with ``strict``: a patch failed. What was applied before is undone.
+    """
+
+    def __init__(
+        self,
+        patches: Iterable[Patch],
+        device: str = "cpu",
+        excluded: Optional[Mapping[str, str]] = None,
+        strict: bool = False,
+        roots: Iterable[Any] = (),
+    ):
+        self.patches = tuple(patches)
+        self.device = device
+        self.strict = strict
+        self.report = Report(device)
+        self._excluded = dict(excluded or {})
+        self._roots = tuple(roots)
+        self._active = False
+        self._withdraw: List[Callable[[], None]] = []
+
+    def __enter__(self) -> PatchSet:
+        self.apply()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.undo()
+
+    def apply(self) -> Report:
+        """Put the patches in force; a second call changes nothing."""
+        with _lock:
+            if self._active:
+                _log.warning("these patches are in force already: nothing changed")
+                return self.report
+            self._active = True
+            self.report = Report(self.device)
+            touched: Dict[int, Stack] = {}
+            for patch in self.patches:
+                outcome = Outcome(patch.name, SKIPPED, in_model=instances(patch, self._roots))
+                self.report.outcomes.append(outcome)
+                self._apply(patch, outcome, touched)
+            _settle(touched.values(), self._roots)
+            self._fail_if_strict()
+        return self.report
+
+    def undo(self) -> None:
+        """Take back what this set alone holds in force; a second call changes nothing."""
+        with _lock:
+            self._active = False
+            while self._withdraw:
+                self._withdraw.pop()()
+            effects.release(self)
+            _settle([stack for stack in _stacks.values() if stack.release(self)], self._roots)
+
+    def _apply(self, patch: Patch, outcome: Outcome, touched: Dict[int, Stack]) -> None:
+        reason = self._why_not(patch)
+        if reason:
+            outcome.reason = reason
+            return
+        places = [resolve(target) for target in patch.targets]
+        fatal = [place.reason for place in places if isinstance(place, Lacking) and place.fatal]
+        if fatal:
+            outcome.status, outcome.reason = FAILED, "; ".join(fatal)
+            return
+        try:
+            self._put(places, outcome, touched)
+        except PatchSkipped as skip:
+            outcome.reason = str(skip)
+            return
+        self._wait(patch, places, outcome)
+        _conclude(places, outcome)
+
+    def _why_not(self, patch: Patch) -> Optional[str]:
+        if patch.name in self._excluded:
+            return self._excluded[patch.name]
+        if self.device not in patch.devices:
+            return f"only on {' and '.join(patch.devices)}"
+        return unmet(patch.requires)
+
+    def _put(
+        self, places: Sequence[Union[Found, NotYet, Lacking]], outcome: Outcome, touched: Dict[int, Stack]
+    ) -> None:
+        for place in places:
+            if not isinstance(place, Found):
+                continue
+            if isinstance(place.target, Effect):
+                effects.hold(place.target, self)
+                outcome.targets[place.target.path] = []
+                continue
+            stack = _stack_at(place.owner, place.name)
+            if stack.hold(place.target, self):
+                touched[id(stack)] = stack
+            # The stack's own list: it is filled by the sweep that comes after all patches.
+            outcome.targets[place.target.path] = stack.alias_names
+
+    def _wait(self, patch: Patch, places: Sequence[Union[Found, NotYet, Lacking]], outcome: Outcome) -> None:
+        for name in dict.fromkeys(place.module for place in places if isinstance(place, NotYet)):
+            outcome.waiting_for.append(name)
+            self._withdraw.append(when_imported(name, lambda module: self._arrived(patch, outcome, module)))
+
+    def _arrived(self, patch: Patch, outcome: Outcome, module: ModuleType) -> None:
+        with _lock:
+            if not self._active:
+                return
+            outcome.waiting_for.remove(module.__name__)
+            targets = [target for target in patch.targets if target.path.partition(":")[0] == module.__name__]
+            places = [resolve(target) for target in targets]
+            fatal = [place.reason for place in places if isinstance(place, Lacking) and place.fatal]
+            if fatal:
+                outcome.status, outcome.reason = FAILED, "; ".join(fatal)
+                _log.error("patch %s failed when %s was imported: %s", patch.name, module.__name__, outcome.reason)
+                return self._fail_if_strict()
+            touched: Dict[int, Stack] = {}
+            self._put(places, outcome, touched)
+            _settle(touched.values(), self._roots)
+            _conclude(places, outcome)
+
+    def _fail_if_strict(self) -> None:
+        failed = self.report.names(FAILED)
+        if self.strict and failed:
+            self.undo()
+            reasons = "; ".join(f"{name}: {self.report[name].reason}" for name in failed)
+            raise PatchError(
+                f"strict=True and these patches failed: {reasons}; disable them or install a range they know"
+            )
+
+
+def _conclude(places: Sequence[Union[Found, NotYet, Lacking]], outcome: Outcome) -> None:
+    remarks = [place.reason for place in places if isinstance(place, Lacking)]
+    if outcome.waiting_for:
+        remarks.append(f"waits for the import of {', '.join(outcome.waiting_for)}")
+    if outcome.targets:
+        outcome.status = APPLIED
+    elif outcome.waiting_for:
+        outcome.status = WAITING
+    outcome.reason = "; ".join(dict.fromkeys(remarks))
+
+
+def _stack_at(owner: Any, name: str) -> Stack:
+    """Return the stack of a site; a function's alias in another module is the same site."""
+    key = (id(owner), name)
+    if key not in _stacks:
+        held = plain(stored(owner, name))
+        if isinstance(owner, ModuleType) and held is not MISSING:
+            for stack in _stacks.values():
+                if isinstance(stack.site.owner, ModuleType) and plain(stack.top) is held:
+                    return stack
+        _stacks[key] = Stack(Site.read(owner, name))
+    return _stacks[key]
+
+
+def _settle(touched: Iterable[Stack], roots: Sequence[Any]) -> None:
+    """Rebuild the touched stacks and let the aliases of all of them follow in one sweep."""
+    moves = [(stack, *stack.rebuild()) for stack in sorted(touched, key=lambda stack: stack.depth)]
+    for stack in sorted(_stacks.values(), key=lambda stack: stack.depth):
+        if stack.stale:
+            moves.append((stack, *stack.rebuild()))
+    swaps = {id(before): (before, now) for stack, before, now in moves if stack.swept and before is not now}
+    for stack, before, now in moves:
+        stack.move_aliases(before, now)
+    swapped = sweep(swaps, roots)
+    for stack, before, _ in moves:
+        stack.follow(swapped, before)
+        if not stack.layers:
+            _stacks.pop((id(stack.site.owner), stack.site.name), None)

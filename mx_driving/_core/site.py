@@ -1,0 +1,71 @@
+"""One attribute of one owner, read and restored exactly as stored."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any, Callable
+
+MISSING: Any = type("Missing", (), {"__repr__": lambda self: "<missing>"})()
+"""Stands for the stored value of an attribute that does not exist."""
+
+
+def stored(owner: Any, name: str) -> Any:
+    """Return the attribute as stored (descriptors unbound, inherited ones included), or MISSING."""
+    return inspect.getattr_static(owner, name, MISSING)
+
+
+@dataclass(frozen=True)
+class Site:
+    """An attribute's place and what was there.
+
+    Args:
+        owner: module or class that is written to.
+        name: attribute name.
+        raw: the stored object, MISSING if there was none.
+        own: whether ``raw`` lay in the owner's own namespace (and not in a base class's).
+    """
+
+    owner: Any
+    name: str
+    raw: Any
+    own: bool
+
+    @classmethod
+    def read(cls, owner: Any, name: str) -> Site:
+        """Take down what the owner holds under the name."""
+        return cls(owner, name, stored(owner, name), name in vars(owner))
+
+    def below(self) -> Any:
+        """Return what the layers stand on: the owner's own object, or what its bases define at this moment."""
+        if self.own:
+            return self.raw
+        for base in getattr(self.owner, "__mro__", ())[1:]:
+            if self.name in vars(base):
+                return vars(base)[self.name]
+        return MISSING
+
+    def restore(self) -> None:
+        """Put the owner back as it was: an inherited or missing attribute leaves no shadow behind."""
+        if self.own:
+            setattr(self.owner, self.name, self.raw)
+        elif self.name in vars(self.owner):
+            delattr(self.owner, self.name)
+
+
+def plain(raw: Any) -> Any:
+    """Return the callable inside a static method, class method or property; anything else as it is."""
+    if isinstance(raw, (staticmethod, classmethod)):
+        return raw.__func__
+    if isinstance(raw, property):
+        return raw.fget
+    return raw
+
+
+def dressed(function: Callable, raw: Any) -> Any:
+    """Wrap a plain function in the kind of descriptor that ``raw`` is."""
+    if isinstance(raw, (staticmethod, classmethod)):
+        return type(raw)(function)
+    if isinstance(raw, property):
+        return type(raw)(function, raw.fset, raw.fdel, raw.__doc__)
+    return function
