@@ -1,0 +1,108 @@
+"""The part that runs at interpreter start; the wheel installs a copy of it as ``_mx_driving_bootstrap``.
+
+The copy lies in site-packages beside the ``.pth`` and ``.start`` files, so that it is there even when the package
+directory is gone. It imports only what every interpreter has loaded by then and puts one finder on ``sys.meta_path``.
+"""
+
+import os
+import sys
+
+VARIABLE = "MX_DRIVING_MMCV_VERSION"
+KILL_VARIABLE = "MX_DRIVING_BOOTSTRAP"
+KILL_VALUES = ("0", "off", "false", "no")
+SETTINGS_NAME = "mx_driving_bootstrap.settings"
+#: Top-level names with the prefix of the checking packages that check nothing themselves.
+NEVER = frozenset(("mmap", "mmcv", "mmengine"))
+
+
+def may_check(name):
+    """Tell cheaply whether a module of this dotted name can be one that asserts a version of mmcv.
+
+    Args: name (str): full module name; only its last part counts, so ``projects.mmdet3d_plugin`` qualifies.
+    Returns: bool.
+    """
+    last = name.rpartition(".")[2]
+    return last.startswith("mm") and last not in NEVER
+
+
+def killed():
+    """Return True when the kill switch ``MX_DRIVING_BOOTSTRAP`` is set to 0, off, false or no."""
+    return os.environ.get(KILL_VARIABLE, "").strip().lower() in KILL_VALUES
+
+
+def requested(directory):
+    """Return what is switched on and by whom, unchecked.
+
+    Args: directory (str): where the settings file lies.
+    Returns: tuple[bytes | str, str] | None: the value and a readable origin; None when everything is off.
+    Raises: OSError: if the settings file is there but cannot be read.
+    """
+    if killed():
+        return None
+    value = os.environ.get(VARIABLE)
+    if value:
+        return value, VARIABLE
+    path = os.path.join(directory, SETTINGS_NAME)
+    if not os.path.lexists(path):
+        return None
+    with open(path, "rb") as stream:
+        content = stream.read(4096)
+    return (content, path) if content.strip() else None
+
+
+class StartFinder:
+    """Waits for the first package that may check mmcv, then hands over to ``mx_driving.bootstrap``.
+
+    Nothing of mx_driving is imported before that moment, so a process that never meets OpenMMLab pays one prefix test
+    per import, and a broken mx_driving cannot break interpreter start.
+    """
+
+    def __init__(self, value, origin):
+        self.value = value
+        self.origin = origin
+        self.failed = False
+
+    def find_spec(self, name, path=None, target=None):
+        """Meta path protocol: return a spec for a checking package, None for everything else."""
+        if self.failed or not may_check(name):
+            return None
+        finder = self._hand_over()
+        return finder.find_spec(name, path, target) if finder is not None else None
+
+    def _hand_over(self):
+        # One arbitrary failure of ours (half an uninstall, a syntax error of a mixed version) must not make the user's
+        # import fail; it is reported once, and the package then sees the true version.
+        try:
+            from mx_driving.bootstrap import activate
+
+            finder = activate(self.value, self.origin)
+        except Exception as exc:  # noqa: BLE001
+            self.failed = True
+            import warnings
+
+            # Level 3 is the user's import statement: importlib's own frames do not count.
+            warnings.warn(_one_line(self.origin, exc), RuntimeWarning, stacklevel=3)
+            return None
+        # Replaced in place: removing an entry while importlib iterates the list would skip the next finder.
+        if self in sys.meta_path:
+            sys.meta_path[sys.meta_path.index(self)] = finder
+        return finder
+
+
+def _one_line(origin, exc):
+    text = " ".join(str(exc).split())[:200]
+    return f"mx_driving: {origin} was ignored and every package sees the true mmcv: {type(exc).__name__}: {text}"
+
+
+def start(directory=None):
+    """Put the waiting finder in place if the bootstrap is switched on; called by the ``.pth`` and ``.start`` files.
+
+    Args: directory (str | None): where the settings file lies; this file's own directory by default.
+    """
+    try:
+        request = requested(directory or os.path.dirname(os.path.abspath(__file__)))
+    except OSError:
+        # Printing here would print at every interpreter start; `mx-driving bootstrap status` reports it instead.
+        return
+    if request is not None and not any(type(finder).__name__ == "StartFinder" for finder in sys.meta_path):
+        sys.meta_path.insert(0, StartFinder(*request))
