@@ -1,0 +1,78 @@
+// Devices, contexts and what the machine says of itself.
+#include <acl/acl.h>
+#include <unistd.h>
+
+#include "emulator/runtime/state.h"
+
+namespace {
+
+constexpr int64_t kCores = 24;
+constexpr uintptr_t kFirstContext = 0x1000;  // a context is this plus the device's index, so never null
+
+thread_local int32_t current_device = 0;
+
+int32_t device_count() {
+  static const int32_t devices = std::stoi(emulator::setting("DEVICES", "1"));
+  return devices;
+}
+
+template <class Value>
+aclError answer(Value* where, Value value) {
+  *where = value;
+  return ACL_SUCCESS;
+}
+
+}  // namespace
+
+EMULATED aclError aclInit(const char*) { return ACL_SUCCESS; }
+EMULATED aclError aclFinalize() { return ACL_SUCCESS; }
+EMULATED void aclAppLog(aclLogLevel, const char*, const char*, uint32_t, const char*, ...) {}
+
+EMULATED aclError aclrtGetDeviceCount(uint32_t* count) { return answer(count, uint32_t(device_count())); }
+EMULATED aclError aclrtSetDevice(int32_t device) {
+  if (device < 0 || device >= device_count()) {
+    emulator::set_error("mx_driving emulator: there is no device " + std::to_string(device) +
+                        ", start it with --devices " + std::to_string(device + 1));
+    return ACL_ERROR_INVALID_DEVICE;
+  }
+  return answer(&current_device, device);
+}
+EMULATED aclError aclrtResetDevice(int32_t) { return ACL_SUCCESS; }
+EMULATED aclError aclrtGetDevice(int32_t* device) { return answer(device, current_device); }
+EMULATED aclError aclrtGetCurrentContext(aclrtContext* context) {
+  return answer(context, reinterpret_cast<aclrtContext>(kFirstContext + current_device));
+}
+EMULATED aclError aclrtSetCurrentContext(aclrtContext context) {
+  return answer(&current_device, int32_t(reinterpret_cast<uintptr_t>(context) - kFirstContext));
+}
+EMULATED aclError aclrtGetPrimaryCtxState(int32_t, uint32_t* flags, int32_t* active) {
+  if (flags) *flags = 0;
+  return answer(active, 1);
+}
+EMULATED aclError aclrtSynchronizeDevice() { return emulator::device_status(); }
+EMULATED aclError aclrtSynchronizeDeviceWithTimeout(int32_t) { return emulator::device_status(); }
+
+EMULATED const char* aclrtGetSocName() {
+  static const std::string soc = emulator::setting("SOC", "Ascend910B1");
+  return soc.c_str();
+}
+EMULATED aclError aclrtGetDeviceInfo(uint32_t, aclrtDevAttr, int64_t* value) { return answer(value, kCores); }
+EMULATED aclError aclGetDeviceCapability(uint32_t, aclDeviceInfo, int64_t* value) { return answer(value, kCores); }
+EMULATED aclError aclrtGetDeviceResLimit(int32_t, aclrtDevResLimitType, uint32_t* value) {
+  return answer(value, uint32_t(kCores));
+}
+EMULATED aclError aclrtGetResInCurrentThread(aclrtDevResLimitType, uint32_t* value) {
+  return answer(value, uint32_t(kCores));
+}
+EMULATED aclError aclrtDeviceCanAccessPeer(int32_t* can, int32_t, int32_t) { return answer(can, 1); }
+EMULATED aclError aclrtDeviceEnablePeerAccess(int32_t, uint32_t) { return ACL_SUCCESS; }
+EMULATED aclError aclrtDeviceGetBareTgid(int32_t* process) { return answer(process, int32_t(getpid())); }
+
+EMULATED aclError aclsysGetVersionStr(char* /*package*/, char* version) {
+  std::strcpy(version, emulator::setting("CANN", "8.5.0").c_str());
+  return ACL_SUCCESS;
+}
+EMULATED aclError aclrtSetDeviceSatMode(aclrtFloatOverflowMode) { return ACL_SUCCESS; }
+EMULATED aclError aclrtGetSysParamOpt(aclSysParamOpt, int64_t* value) { return answer(value, int64_t(0)); }
+EMULATED aclError aclrtSetSysParamOpt(aclSysParamOpt, int64_t) { return ACL_SUCCESS; }
+EMULATED aclError aclrtCtxSetSysParamOpt(aclSysParamOpt, int64_t) { return ACL_SUCCESS; }

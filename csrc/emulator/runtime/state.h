@@ -1,0 +1,30 @@
+// What the whole emulated machine shares: settings, last error, call counts, injected faults.
+#pragma once
+
+#include "emulator/prelude.h"
+
+namespace emulator {
+
+constexpr int kBadParameter = 161002;    // ACLNN_ERR_PARAM_INVALID: first phase of an operator
+constexpr int kExecutionFailed = 507015;  // ACL_ERROR_RT_AICORE_EXCEPTION: a kernel died on the device
+constexpr int kOutOfMemory = 207001;      // ACL_ERROR_STORAGE_OVER_LIMIT
+
+/// Value of MX_DRIVING_EMULATOR_<name>, or otherwise.
+std::string setting(const char* name, const char* otherwise);
+
+void set_error(const std::string& message);
+/// Count a call under its route ("aclnn", "aclop", "hccl"); `--count FILE` writes the totals at exit.
+void count(const char* route, const char* name);
+
+enum class Phase { Plan, Execute };
+/// The code that `--fail name[=code][@run]` asks this operator to return in this phase.
+std::optional<int> injected_failure(const char* name, Phase phase);
+
+/// Run on the CPU as a device kernel would: no autograd, no autocast, no profiler record. Returns an ACL code.
+int guarded(const char* name, const std::function<void()>& body);
+
+/// The code of the first kernel that failed on the device; 0 while all is well. A real stream stays in error too.
+int device_status();
+int fail_device(int code);
+
+}  // namespace emulator

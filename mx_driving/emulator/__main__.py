@@ -1,0 +1,52 @@
+"""``python -m mx_driving.emulator [options] -- command``: run a command on an emulated Ascend NPU."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+from mx_driving.emulator.builder import build
+from mx_driving.emulator.errors import EmulatorError
+from mx_driving.emulator.launch import Machine, child_environment
+
+
+def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
+    """Read the command line; everything after ``--`` is the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mx_driving.emulator",
+        description="Run a command with the real torch_npu on an emulated Ascend NPU. It proves plumbing, not Ascend "
+        "numerics or speed.",
+    )
+    parser.add_argument("--devices", type=int, default=1, help="number of emulated NPUs (default 1)")
+    parser.add_argument("--soc", default="Ascend910B1", help="name of the chip (default Ascend910B1)")
+    parser.add_argument("--fail", action="append", default=[], metavar="NAME[=CODE][@run]",
+                        help="let this operator return an error; may be given several times")  # fmt: skip
+    parser.add_argument("--count", type=Path, metavar="FILE", help="append the number of calls of each operator to FILE")
+    parser.add_argument("command", nargs="*", help="-- and the command, such as: -- python train.py cfg.py")
+    options = parser.parse_args(arguments)
+    if not options.command:
+        parser.error("a command is expected after --, such as: -- python train.py cfg.py")
+    return options
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Build if need be, then become the command; returns only when that fails."""
+    options = parse_arguments(arguments)
+    try:
+        machine = Machine(options.devices, options.soc, tuple(options.fail), options.count)
+        if shutil.which(options.command[0]) is None:
+            raise EmulatorError(f"the command {options.command[0]!r} is not on the PATH")
+        environment = child_environment(machine, build(), os.environ)
+    except EmulatorError as error:
+        print(f"mx_driving.emulator: {error}", file=sys.stderr)
+        return 2
+    os.execvpe(options.command[0], options.command, environment)
+    return 0  # not reached: the process is the command now
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
