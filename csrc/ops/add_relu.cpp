@@ -1,0 +1,92 @@
+// add_relu(x, y) = relu(x + y): schema, checks, Meta kernel and autograd.
+#include "add_relu.h"
+
+#include "../common/checks.h"
+
+#include <ATen/ATen.h>
+#include <ATen/ExpandUtils.h>
+#include <torch/csrc/autograd/autograd_not_implemented_fallback.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
+
+namespace mx_driving {
+namespace {
+
+using at::Tensor;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+Tensor backward_meta(const Tensor& grad_output, const Tensor& output) {
+  return at::empty_symint(output.sym_sizes(), output.options().memory_format(output.suggest_memory_format()));
+}
+
+// threshold_backward is an ATen operator of every backend, so this one kernel serves them all.
+Tensor backward(const Tensor& grad_output, const Tensor& output) {
+  return at::threshold_backward(grad_output, output, 0).contiguous(output.suggest_memory_format());
+}
+
+Tensor call_forward(const Tensor& x, const Tensor& y) {
+  static const auto op =
+      c10::Dispatcher::singleton().findSchemaOrThrow("mx_driving::add_relu", "").typed<decltype(call_forward)>();
+  return op.call(x, y);
+}
+
+Tensor call_backward(const Tensor& grad_output, const Tensor& output) {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("mx_driving::add_relu_backward", "")
+                             .typed<decltype(call_backward)>();
+  return op.call(grad_output, output);
+}
+
+struct AddRelu : torch::autograd::Function<AddRelu> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& y) {
+    at::AutoDispatchBelowADInplaceOrView below_autograd;
+    const Tensor output = call_forward(x, y);
+    ctx->save_for_backward({output});
+    return output;
+  }
+
+  // A broadcast operand gets the same gradient: the engine sums it over the broadcast dimensions.
+  static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
+    const Tensor grad = call_backward(grad_outputs[0], ctx->get_saved_variables()[0]);
+    return {grad, grad};
+  }
+};
+
+Tensor forward_autograd(const Tensor& x, const Tensor& y) {
+  return AddRelu::apply(x, y);
+}
+
+} // namespace
+
+Tensor empty_add_relu(const Tensor& x, const Tensor& y) {
+  check_floating("add_relu", "x", x);
+  check_floating("add_relu", "y", y);
+  TORCH_CHECK(
+      x.device() == y.device(), "add_relu: y must be on the device of x, ", x.device(), ", got ", y.device());
+  const auto shape = at::infer_size_symint(x.sym_sizes(), y.sym_sizes());
+  const auto format = x.dim() == static_cast<int64_t>(shape.size()) ? x.suggest_memory_format()
+                                                                     : at::MemoryFormat::Contiguous;
+  return at::empty_symint(shape, x.options().dtype(at::result_type(x, y)).memory_format(format));
+}
+
+TORCH_LIBRARY_FRAGMENT(mx_driving, m) {
+  m.def("add_relu(Tensor x, Tensor y) -> Tensor");
+  m.def("add_relu_backward(Tensor grad_output, Tensor output) -> Tensor");
+}
+
+TORCH_LIBRARY_IMPL(mx_driving, Meta, m) {
+  m.impl("add_relu", TORCH_FN(empty_add_relu));
+  m.impl("add_relu_backward", TORCH_FN(backward_meta));
+}
+
+TORCH_LIBRARY_IMPL(mx_driving, CompositeExplicitAutograd, m) {
+  m.impl("add_relu_backward", TORCH_FN(backward));
+}
+
+TORCH_LIBRARY_IMPL(mx_driving, Autograd, m) {
+  m.impl("add_relu", TORCH_FN(forward_autograd));
+  m.impl("add_relu_backward", torch::autograd::autogradNotImplementedFallback());
+}
+
+} // namespace mx_driving

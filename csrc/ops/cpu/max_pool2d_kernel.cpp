@@ -1,0 +1,37 @@
+// max_pool2d on the CPU: ATen's kernel is already parallel and vectorised, and its tie rule is the one we promise.
+#include "../max_pool2d.h"
+
+#include <ATen/ATen.h>
+#include <torch/library.h>
+
+namespace mx_driving {
+namespace {
+
+using at::IntArrayRef;
+using at::Tensor;
+
+std::tuple<Tensor, Tensor> forward_cpu(
+    const Tensor& input, IntArrayRef kernel_size, IntArrayRef stride, IntArrayRef padding) {
+  max_pool2d_output_size(input, kernel_size, stride, padding); // for its checks: its messages name this operator
+  return at::max_pool2d_with_indices(input, kernel_size, stride, padding);
+}
+
+Tensor backward_cpu(
+    const Tensor& grad_output,
+    const Tensor& input,
+    const Tensor& indices,
+    IntArrayRef kernel_size,
+    IntArrayRef stride,
+    IntArrayRef padding) {
+  return at::max_pool2d_with_indices_backward(
+      grad_output, input, kernel_size, stride, padding, /*dilation=*/1, /*ceil_mode=*/false, indices);
+}
+
+} // namespace
+
+TORCH_LIBRARY_IMPL(mx_driving, CPU, m) {
+  m.impl("max_pool2d", TORCH_FN(forward_cpu));
+  m.impl("max_pool2d_backward", TORCH_FN(backward_cpu));
+}
+
+} // namespace mx_driving

@@ -1,0 +1,163 @@
+// Deformable convolution v2, with a mask (arXiv 1811.11168): schema, Meta kernel and autograd.
+#include "deform_conv_common.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd_not_implemented_fallback.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
+
+namespace mx_driving {
+namespace {
+
+using at::IntArrayRef;
+using at::Tensor;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr const char* kOp = "modulated_deform_conv2d";
+
+Tensor forward_meta(
+    const Tensor& input,
+    const Tensor& offset,
+    const Tensor& mask,
+    const Tensor& weight,
+    const OptionalTensor& bias,
+    IntArrayRef stride,
+    IntArrayRef padding,
+    IntArrayRef dilation,
+    int64_t groups,
+    int64_t deform_groups) {
+  const auto size = check_deform_conv(
+      {kOp, input, offset, mask, weight, bias.value_or(Tensor())}, {stride, padding, dilation, groups, deform_groups});
+  return at::empty_symint(size, input.options());
+}
+
+std::tuple<Tensor, Tensor, Tensor, Tensor> backward_meta(
+    const Tensor& grad_output,
+    const Tensor& input,
+    const Tensor& offset,
+    const Tensor& mask,
+    const Tensor& weight,
+    IntArrayRef stride,
+    IntArrayRef padding,
+    IntArrayRef dilation,
+    int64_t groups,
+    int64_t deform_groups) {
+  check_deform_conv_backward(
+      {kOp, input, offset, mask, weight, {}}, {stride, padding, dilation, groups, deform_groups}, grad_output);
+  return {
+      at::empty_symint(input.sym_sizes(), input.options()),
+      at::empty_symint(offset.sym_sizes(), input.options()),
+      at::empty_symint(mask.sym_sizes(), input.options()),
+      at::empty_symint(weight.sym_sizes(), input.options())};
+}
+
+Tensor call_forward(
+    const Tensor& input,
+    const Tensor& offset,
+    const Tensor& mask,
+    const Tensor& weight,
+    const OptionalTensor& bias,
+    IntArrayRef stride,
+    IntArrayRef padding,
+    IntArrayRef dilation,
+    int64_t groups,
+    int64_t deform_groups) {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("mx_driving::modulated_deform_conv2d", "")
+                             .typed<decltype(call_forward)>();
+  return op.call(input, offset, mask, weight, bias, stride, padding, dilation, groups, deform_groups);
+}
+
+std::tuple<Tensor, Tensor, Tensor, Tensor> call_backward(
+    const Tensor& grad_output,
+    const Tensor& input,
+    const Tensor& offset,
+    const Tensor& mask,
+    const Tensor& weight,
+    IntArrayRef stride,
+    IntArrayRef padding,
+    IntArrayRef dilation,
+    int64_t groups,
+    int64_t deform_groups) {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("mx_driving::modulated_deform_conv2d_backward", "")
+                             .typed<decltype(call_backward)>();
+  return op.call(grad_output, input, offset, mask, weight, stride, padding, dilation, groups, deform_groups);
+}
+
+struct ModulatedDeformConv2d : torch::autograd::Function<ModulatedDeformConv2d> {
+  static Tensor forward(
+      AutogradContext* ctx,
+      const Tensor& input,
+      const Tensor& offset,
+      const Tensor& mask,
+      const Tensor& weight,
+      const OptionalTensor& bias,
+      IntArrayRef stride,
+      IntArrayRef padding,
+      IntArrayRef dilation,
+      int64_t groups,
+      int64_t deform_groups) {
+    at::AutoDispatchBelowADInplaceOrView below_autograd;
+    ctx->save_for_backward({input, offset, mask, weight});
+    ctx->saved_data["with_bias"] = bias.has_value() && bias->defined();
+    ctx->saved_data["stride"] = stride;
+    ctx->saved_data["padding"] = padding;
+    ctx->saved_data["dilation"] = dilation;
+    ctx->saved_data["groups"] = groups;
+    ctx->saved_data["deform_groups"] = deform_groups;
+    return call_forward(input, offset, mask, weight, bias, stride, padding, dilation, groups, deform_groups);
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
+    const auto saved = ctx->get_saved_variables();
+    auto& data = ctx->saved_data;
+    auto [input, offset, mask, weight] = call_backward(
+        grad_outputs[0], saved[0], saved[1], saved[2], saved[3],
+        data["stride"].toIntVector(), data["padding"].toIntVector(), data["dilation"].toIntVector(),
+        data["groups"].toInt(), data["deform_groups"].toInt());
+    // The bias needs no kernel of ours on any backend.
+    const Tensor bias = data["with_bias"].toBool() ? grad_outputs[0].sum({0, 2, 3}) : Tensor();
+    return {input, offset, mask, weight, bias, {}, {}, {}, {}, {}};
+  }
+};
+
+Tensor forward_autograd(
+    const Tensor& input,
+    const Tensor& offset,
+    const Tensor& mask,
+    const Tensor& weight,
+    const OptionalTensor& bias,
+    IntArrayRef stride,
+    IntArrayRef padding,
+    IntArrayRef dilation,
+    int64_t groups,
+    int64_t deform_groups) {
+  return ModulatedDeformConv2d::apply(
+      input, offset, mask, weight, bias, stride, padding, dilation, groups, deform_groups);
+}
+
+} // namespace
+
+TORCH_LIBRARY_FRAGMENT(mx_driving, m) {
+  m.def(
+      "modulated_deform_conv2d(Tensor input, Tensor offset, Tensor mask, Tensor weight, Tensor? bias=None, "
+      "int[2] stride=1, int[2] padding=0, int[2] dilation=1, int groups=1, int deform_groups=1) -> Tensor");
+  m.def(
+      "modulated_deform_conv2d_backward(Tensor grad_output, Tensor input, Tensor offset, Tensor mask, Tensor weight, "
+      "int[2] stride=1, int[2] padding=0, int[2] dilation=1, int groups=1, int deform_groups=1) "
+      "-> (Tensor, Tensor, Tensor, Tensor)");
+}
+
+TORCH_LIBRARY_IMPL(mx_driving, Meta, m) {
+  m.impl("modulated_deform_conv2d", TORCH_FN(forward_meta));
+  m.impl("modulated_deform_conv2d_backward", TORCH_FN(backward_meta));
+}
+
+TORCH_LIBRARY_IMPL(mx_driving, Autograd, m) {
+  m.impl("modulated_deform_conv2d", TORCH_FN(forward_autograd));
+  m.impl("modulated_deform_conv2d_backward", torch::autograd::autogradNotImplementedFallback());
+}
+
+} // namespace mx_driving

@@ -1,0 +1,38 @@
+"""Loads ``mx_driving._C``, whose loading registers the operators, and says what to do when that fails."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+
+import torch
+
+_REBUILD = "run `pip install --no-build-isolation .` in mx_driving's sources"
+
+
+def _release(version: str) -> list[str]:
+    return version.split("+")[0].split(".")[:2]
+
+
+def load() -> None:
+    """Load the operators into torch's dispatcher.
+
+    Raises: ImportError: if ``mx_driving._C`` was not built, or was built for another torch; one line with the cause,
+        what was expected and what to do.
+    """
+    if importlib.util.find_spec("mx_driving._C") is None:
+        raise ImportError(
+            f"mx_driving.ops: expected the compiled operators mx_driving._C, but they were not built; {_REBUILD}"
+        )
+    try:
+        library = importlib.import_module("mx_driving._C")
+    except ImportError as exc:  # the dynamic loader's words: an undefined symbol, a missing libtorch
+        raise ImportError(
+            f"mx_driving.ops: expected mx_driving._C to be built for torch {torch.__version__}, but it does not load "
+            f"({exc}); {_REBUILD}"
+        ) from exc
+    if _release(library.torch_version) != _release(torch.__version__):
+        raise ImportError(
+            f"mx_driving.ops: expected mx_driving._C to be built for torch {torch.__version__}, but it was built for "
+            f"torch {library.torch_version}; {_REBUILD}"
+        )
