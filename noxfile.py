@@ -1,0 +1,218 @@
+"""The environments and checks of this repository; `make demo` and `make test` call it.
+
+    nox                      everything that `make test` runs
+    nox -s mmengine -- -k stop   one line's tests, with pytest's own arguments
+
+Sessions that end in ``_env`` make an environment once; the others use it. An environment is reused until one of the
+files that describe it changes, and a changed file is installed into it.
+
+Which tests run where: every folder of tests/ runs in both lines (``mmengine``: mmcv 2.1, mmdet3d 1.4; ``mmcv1``: mmcv
+1.7, mmdet3d 1.0), and a test whose packages are of the other line skips and says so. Folders of ``ELSEWHERE`` have a
+session of their own. After all of them, ``coverage_of_tests`` fails if a test ran in no session without a known reason.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Iterator, Sequence
+
+import nox
+
+ROOT = Path(__file__).resolve().parent
+REQUIREMENTS = ROOT / "requirements"
+STATE = ROOT / ".nox"
+RESULTS = STATE / "results"  # pytest's reports, one per session
+TIMINGS = STATE / "timings.txt"  # what .ci/run prints at the end
+DEMO_DATA = ROOT / "data" / "nuscenes_demo"
+DEMO_WORK = ROOT / "work_dirs" / "demo"
+
+MMCV = {"mmengine": "mmcv==2.1.0", "mmcv1": "mmcv-full==1.7.2"}
+ELSEWHERE = {"bootstrap": "bootstrap"}  # folder of tests/: the session that runs it instead of both lines
+# What the package is built from; a change of any of them means another wheel.
+SOURCES = ("csrc/**/*", "mx_driving/**/*", "setup.py", "pyproject.toml", "MANIFEST.in", "tools/start_files.py")
+
+# Idle OpenMP threads must sleep, not spin: with more threads than cores a training step takes ten times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+
+nox.needs_version = ">=2026.10"
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_venv = "yes"
+nox.options.stop_on_first_error = False
+nox.options.sessions = ["lint", "mmengine_env", "mmcv1_env", "mmengine", "mmcv1", "bootstrap", "coverage_of_tests"]
+
+
+@contextlib.contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Note how long a stage took, for .ci/run."""
+    start = time.monotonic()
+    try:
+        yield
+    finally:
+        STATE.mkdir(exist_ok=True)
+        with open(TIMINGS, "a") as file:
+            file.write(f"{time.monotonic() - start:8.0f} s  {what}\n")
+
+
+def fingerprint(paths: Sequence[Path]) -> str:
+    """Digest of the files' names and contents, and of this Python."""
+    digest = hashlib.sha256(sys.version.encode())
+    for path in paths:
+        digest.update(str(path.relative_to(ROOT)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def require_python(session: nox.Session) -> None:
+    """Fail early on a Python for which the pinned packages have no wheels."""
+    if sys.version_info[:2] != (3, 11):
+        found = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        session.error(f"the pinned packages are for Python 3.11, this is {found}: make PYTHON=python3.11 ...")
+
+
+def install_once(session: nox.Session, stamp_of: str, *steps: Sequence[str]) -> None:
+    """Run pip (or a script of ours) for every step, unless that was done for the same text already.
+
+    The note is written last, so an interrupted installation is repeated.
+    """
+    stamp = Path(session.virtualenv.location) / "installed.txt"
+    if stamp.is_file() and stamp.read_text() == stamp_of:
+        session.log("the environment is up to date")
+        return
+    stamp.unlink(missing_ok=True)
+    # An interruption can leave a virtual environment without pip.
+    session.run("python", "-m", "ensurepip", silent=True)
+    session.run("python", "-m", "pip", "install", "-q", "pip==25.3")
+    for step in steps:
+        session.run("python", *step)
+    stamp.write_text(stamp_of)
+
+
+def pip_install(*arguments: str) -> Sequence[str]:
+    """A step that installs under the constraints."""
+    return ["-m", "pip", "install", "-q", "-c", str(REQUIREMENTS / "constraints.txt"), *arguments]
+
+
+def make_line(session: nox.Session, line: str) -> None:
+    """Make the environment of an OpenMMLab line: torch, mmcv with its operators, mmdet and mmdet3d."""
+    require_python(session)
+    names = ["build.txt", "runtime.txt", "tests.txt", f"{line}.txt", "constraints.txt"]
+    standins = ROOT / "tests" / "standins"
+    described_by = [REQUIREMENTS / name for name in names] + sorted(standins.rglob("*.py"))
+    local = [str(standins / "torchvision")] if line == "mmcv1" else []
+    with timed(f"{line}: environment, mmcv included"):
+        install_once(
+            session,
+            f"{fingerprint(described_by)} {MMCV[line]}",
+            # torch first and alone: another package's range must not choose its version.
+            pip_install("-r", str(REQUIREMENTS / "build.txt")),
+            pip_install("-r", str(REQUIREMENTS / "runtime.txt"), "-r", str(REQUIREMENTS / "tests.txt")),
+            ["tools/build_mmcv.py", MMCV[line], "--install"],
+            pip_install("--no-deps", "--no-build-isolation", "-r", str(REQUIREMENTS / f"{line}.txt"), *local),
+        )
+
+
+def python_of(line: str) -> str:
+    """Interpreter of a line's environment."""
+    return str(STATE / f"{line}_env" / "bin" / "python")
+
+
+def install_package(session: nox.Session, line: str) -> None:
+    """Install this repository's wheel into a line's environment; it is built once per state of the sources.
+
+    Both lines use one torch and one Python, so one wheel serves both.
+    """
+    sources = [path for pattern in SOURCES for path in sorted(ROOT.glob(pattern)) if path.is_file()]
+    state = fingerprint([path for path in sources if "__pycache__" not in path.parts and path.suffix != ".so"])
+    folder, python = STATE / "wheels" / state, python_of(line)
+    if not list(folder.glob("*.whl")):
+        shutil.rmtree(STATE / "wheels", ignore_errors=True)
+        scratch = STATE / "wheels" / "unfinished"
+        with timed("mx_driving: wheel with operators"):
+            session.run(
+                python, "-m", "pip", "wheel", "-q", "--no-build-isolation", "--no-deps", "-w", str(scratch), str(ROOT),
+                external=True,
+            )  # fmt: skip
+        scratch.rename(folder)
+    wheel = str(next(folder.glob("*.whl")))
+    noted = STATE / f"{line}_env" / "package.txt"
+    if noted.is_file() and noted.read_text() == state:
+        return
+    session.run(python, "-m", "pip", "install", "-q", "--no-deps", "--force-reinstall", wheel, external=True)
+    noted.write_text(state)
+
+
+def run_tests(session: nox.Session, line: str, *paths: str) -> None:
+    """Run pytest in a line's environment and keep its report."""
+    install_package(session, line)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    report = RESULTS / f"{session.name}.xml"
+    report.unlink(missing_ok=True)
+    # `pytest`, not `python -m pytest`: the latter puts the sources on the path, where the operators are not built.
+    pytest = str(STATE / f"{line}_env" / "bin" / "pytest")
+    with timed(f"{session.name}: tests"):
+        session.run(pytest, f"--junitxml={report}", "--durations=15", *paths, *session.posargs, external=True)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and types; .pre-commit-config.yaml lists the same checks."""
+    described_by = [REQUIREMENTS / "lint.txt", REQUIREMENTS / "constraints.txt"]
+    with timed("lint"):
+        install_once(session, fingerprint(described_by), pip_install("-r", str(REQUIREMENTS / "lint.txt")))
+        session.run("ruff", "check", ".")
+        session.run("ruff", "format", "--check", ".")
+        session.run("mypy")
+        files = sorted(path for path in ROOT.glob("csrc/**/*") if path.suffix in (".c", ".cpp", ".h"))
+        session.run("clang-format", "--dry-run", "-Werror", *(str(path.relative_to(ROOT)) for path in files))
+
+
+@nox.session(default=False)
+def mmengine_env(session: nox.Session) -> None:
+    """Environment of the mmengine line."""
+    make_line(session, "mmengine")
+
+
+@nox.session(default=False)
+def mmcv1_env(session: nox.Session) -> None:
+    """Environment of the mmcv 1.x line."""
+    make_line(session, "mmcv1")
+
+
+@nox.session(venv_backend="none", requires=["mmengine_env"])
+def mmengine(session: nox.Session) -> None:
+    """Tests on mmcv 2.1.0 and mmdet3d 1.4.0."""
+    run_tests(session, "mmengine", "tests", *(f"--ignore=tests/{folder}" for folder in ELSEWHERE))
+
+
+@nox.session(venv_backend="none", requires=["mmcv1_env"])
+def mmcv1(session: nox.Session) -> None:
+    """Tests on mmcv-full 1.7.2 and mmdet3d 1.0.0rc6."""
+    run_tests(session, "mmcv1", "tests", *(f"--ignore=tests/{folder}" for folder in ELSEWHERE))
+
+
+@nox.session(venv_backend="none", requires=["mmengine_env"])
+def bootstrap(session: nox.Session) -> None:
+    """Tests of the start-up files; they make environments of their own on top of this one."""
+    run_tests(session, "mmengine", "tests/bootstrap")
+
+
+@nox.session(venv_backend="none", requires=["mmengine_env"])
+def coverage_of_tests(session: nox.Session) -> None:
+    """Fail if a test was skipped in every session that collected it."""
+    session.run(python_of("mmengine"), "tools/never_ran.py", str(RESULTS), external=True)
+
+
+@nox.session(venv_backend="none", requires=["mmengine_env"], default=False)
+def demo(session: nox.Session) -> None:
+    """Train the stock mmdet3d FCOS3D with mx_driving's two statements in its config."""
+    install_package(session, "mmengine")
+    python = python_of("mmengine")
+    session.run(python, "tools/make_nuscenes_demo.py", str(DEMO_DATA), external=True)
+    session.run(python, "tools/run_demo.py", "--data", str(DEMO_DATA), "--work-dir", str(DEMO_WORK), external=True)
