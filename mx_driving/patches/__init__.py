@@ -1,0 +1,72 @@
+"""The catalogue of patches: one file per patch, one line here.
+
+A file ``<name>.py`` defines ``PATCH``, a :class:`mx_driving._core.Patch` of the same name.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Dict, Iterable, Optional, Sequence, Tuple
+
+from mx_driving._core import Patch, UnknownPatchError, unknown
+
+CATALOGUE = (
+    "msda",
+    "dc",
+    "mdc",
+    "index",
+    "resnet_add_relu",
+    "resnet_maxpool",
+    "nuscenes_metric",
+)
+"""Public names in the order in which the patches are applied and reported."""
+
+
+def load(name: str) -> Patch:
+    """Import a patch's file and return its record.
+
+    Raises:
+        UnknownPatchError: the name is not in the catalogue.
+    """
+    check_names((name,), "load")
+    return importlib.import_module(f"mx_driving.patches.{name}").PATCH
+
+
+def load_all() -> Tuple[Patch, ...]:
+    """Return all records in catalogue order."""
+    return tuple(load(name) for name in CATALOGUE)
+
+
+def check_names(names: Iterable[object], where: str) -> None:
+    """Raise UnknownPatchError, with the nearest known name, for the first name that is in no catalogue."""
+    for name in names:
+        if name not in CATALOGUE:
+            raise UnknownPatchError(unknown(name, CATALOGUE, where))
+
+
+def excluded(disable: Sequence[str], enable: Sequence[str], only: Optional[Sequence[str]]) -> Dict[str, str]:
+    """Return the reason for each patch that the user's choice leaves out.
+
+    Args:
+        disable: patches to leave out.
+        enable: patches to take in although they are off by default.
+        only: if given, all others are left out.
+
+    Raises:
+        UnknownPatchError: a name is in no catalogue.
+        ValueError: a name is both enabled and disabled.
+    """
+    for where, names in (("disable", disable), ("enable", enable), ("only", only or ())):
+        check_names(names, where)
+    both = sorted(set(disable) & (set(enable) | set(only or ())))
+    if both:
+        raise ValueError(f"disable: {both[0]!r} is also in enable or only; expected one of the two; remove one")
+    reasons = {}
+    for patch in load_all():
+        if patch.name in disable:
+            reasons[patch.name] = "disabled by the user"
+        elif only is not None and patch.name not in only:
+            reasons[patch.name] = "not in only"
+        elif only is None and not patch.default and patch.name not in enable:
+            reasons[patch.name] = "off by default, name it in enable"
+    return reasons

@@ -1,0 +1,103 @@
+"""``dc``: deformable convolution v1 runs on mx_driving's operator.
+
+mmcv's autograd Function is changed in place, so the ``deform_conv2d`` that other modules copied (a bound ``apply``)
+follows; the extension's functions are replaced too, for plugins with an autograd Function of their own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Tuple
+
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn.modules.utils import _pair
+
+from mx_driving import ops
+from mx_driving._core import Patch, Replace
+
+
+def _forward(
+    ctx: Any,
+    input: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    deform_groups: int = 1,
+    bias: bool = False,
+    im2col_step: int = 32,
+) -> Tensor:
+    if bias:
+        raise ValueError(f"deform_conv2d: expected bias=False, got bias={bias!r}; add the bias after the convolution")
+    # Under autocast the offset branch is half precision and decides, as in mmcv.
+    input = input.type_as(offset)
+    weight = weight.type_as(offset)
+    ctx.save_for_backward(input, offset, weight)
+    ctx.geometry = (_pair(stride), _pair(padding), _pair(dilation), groups, deform_groups)
+    return ops.deform_conv2d(input, offset, weight, *ctx.geometry)
+
+
+@once_differentiable
+def _backward(ctx: Any, grad_output: Tensor) -> Tuple:
+    input, offset, weight = ctx.saved_tensors
+    grads = ops.deform_conv2d_backward(grad_output, input, offset, weight, *ctx.geometry)
+    return (*grads, None, None, None, None, None, None, None)
+
+
+def _geometry(
+    dW: int, dH: int, padW: int, padH: int, dilationW: int, dilationH: int, group: int, deformable_group: int
+) -> Tuple:
+    return (dH, dW), (padH, padW), (dilationH, dilationW), group, deformable_group
+
+
+def _ext_forward(
+    input: Tensor, weight: Tensor, offset: Tensor, output: Tensor, columns: Tensor, ones: Tensor,
+    kW: int, kH: int, dW: int, dH: int, padW: int, padH: int, dilationW: int, dilationH: int,
+    group: int, deformable_group: int, im2col_step: int,
+) -> None:  # fmt: skip
+    geometry = _geometry(dW, dH, padW, padH, dilationW, dilationH, group, deformable_group)
+    output.copy_(ops.deform_conv2d(input, offset, weight, *geometry))
+
+
+def _ext_backward_input(
+    input: Tensor, offset: Tensor, gradOutput: Tensor, gradInput: Tensor, gradOffset: Tensor, weight: Tensor,
+    columns: Tensor, kW: int, kH: int, dW: int, dH: int, padW: int, padH: int, dilationW: int, dilationH: int,
+    group: int, deformable_group: int, im2col_step: int,
+) -> None:  # fmt: skip
+    geometry = _geometry(dW, dH, padW, padH, dilationW, dilationH, group, deformable_group)
+    grad_input, grad_offset, _ = ops.deform_conv2d_backward(gradOutput, input, offset, weight, *geometry)
+    gradInput.copy_(grad_input)
+    gradOffset.copy_(grad_offset)
+
+
+def _ext_backward_parameters(
+    input: Tensor, offset: Tensor, gradOutput: Tensor, gradWeight: Tensor, columns: Tensor, ones: Tensor,
+    kW: int, kH: int, dW: int, dH: int, padW: int, padH: int, dilationW: int, dilationH: int,
+    group: int, deformable_group: int, scale: float, im2col_step: int,
+) -> None:  # fmt: skip
+    geometry = _geometry(dW, dH, padW, padH, dilationW, dilationH, group, deformable_group)
+    # The weight's values do not enter its own gradient: the tensor to be filled lends its shape.
+    grad_weight = ops.deform_conv2d_backward(gradOutput, input, offset, gradWeight, *geometry)[2]
+    gradWeight.add_(grad_weight, alpha=scale)
+
+
+NO_EXT = "mmcv was built without its operators"
+_FUNCTION = "mmcv.ops.deform_conv:DeformConv2dFunction"
+
+PATCH = Patch(
+    name="dc",
+    targets=(
+        Replace(f"{_FUNCTION}.forward", _forward),
+        Replace(f"{_FUNCTION}.backward", _backward),
+        Replace("mmcv._ext:deform_conv_forward", _ext_forward, optional=NO_EXT),
+        Replace("mmcv._ext:deform_conv_backward_input", _ext_backward_input, optional=NO_EXT),
+        Replace("mmcv._ext:deform_conv_backward_parameters", _ext_backward_parameters, optional=NO_EXT),
+    ),
+    requires=("mmcv>=1.4,<2.3",),
+    reaches=("mmcv.ops.deform_conv:DeformConv2d",),
+    why="mmcv's CPU kernel runs on one thread; on an NPU it needs a build of mmcv for that device",
+    upstream="unchanged in mmcv 2.2.0",
+    remove_when="mmcv ships a parallel CPU kernel and NPU kernels in its wheels",
+)
