@@ -1,0 +1,56 @@
+"""One file, one catalogue line, one docs row and one test for each patch; every target exists in a real package."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+import mx_driving.patches
+from mx_driving._core import Effect, Replace
+from mx_driving._core.patch import find, split
+from mx_driving._core.site import MISSING, stored
+from mx_driving._core.versions import is_installed, unmet
+from mx_driving.patches import CATALOGUE, load, load_all
+
+ROOT = Path(__file__).parents[2]
+FOLDER = Path(mx_driving.patches.__file__).parent
+
+
+def test_files_and_catalogue_agree():
+    files = {path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_")}
+    assert files == set(CATALOGUE)
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_record_is_complete(name):
+    patch = load(name)
+    assert patch.name == name
+    assert patch.targets
+    assert all((patch.why, patch.upstream, patch.remove_when))
+    assert importlib.import_module(f"mx_driving.patches.{name}").__doc__.startswith(f"``{name}``")
+
+
+@pytest.mark.parametrize(("language", "title"), [("README.md", "## Patches"), ("README.zh-CN.md", "## 补丁")])
+def test_readme_has_a_row_for_each(language, title):
+    section = (ROOT / language).read_text(encoding="utf-8").partition(f"\n{title}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \|", section, flags=re.M)
+    assert rows == list(CATALOGUE)
+
+
+TARGETS = [(patch.name, target) for patch in load_all() for target in patch.targets if not isinstance(target, Effect)]
+
+
+@pytest.mark.parametrize(("name", "target"), TARGETS, ids=[target.path for _, target in TARGETS])
+def test_target_exists_in_the_real_package(name, target):
+    """Each line of packages runs this; tests/patches/test_targets_everywhere.py holds that none is left out."""
+    module, attributes = split(target.path)
+    reason = unmet((*load(name).requires, *target.requires))
+    if reason or not is_installed(module.partition(".")[0]):
+        pytest.skip(f"{target.path}: {reason or 'package not installed'} on this line; the other line runs it")
+    owner = find(importlib.import_module(module), attributes)
+    assert owner is not None
+    if isinstance(target, Replace):
+        assert stored(owner, attributes[-1]) is not MISSING

@@ -1,0 +1,76 @@
+"""``nuscenes_metric``: the same boxes as mmdet3d makes, down to their types."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from mx_driving._core import PatchSet
+from mx_driving.patches import load
+
+metric = pytest.importorskip(
+    "mmdet3d.evaluation.metrics.nuscenes_metric", reason="mmdet3d 1.x is not installed here; the other line runs it"
+)
+from mmdet3d.structures import CameraInstance3DBoxes, DepthInstance3DBoxes, LiDARInstance3DBoxes  # noqa: E402
+
+
+def detection(box_class, count, attributes=False):
+    torch.manual_seed(0)
+    boxes = torch.rand(count, 9) * 10
+    boxes[:, 6] = torch.linspace(-7, 7, count)
+    if count:
+        boxes[0, 6] = 0.0
+    found = {
+        "bboxes_3d": box_class(boxes, box_dim=9),
+        "scores_3d": torch.rand(count),
+        "labels_3d": torch.arange(count) % 10,
+    }
+    if attributes:
+        found["attr_labels"] = torch.arange(count) % 4
+    return found
+
+
+@pytest.mark.parametrize("box_class", [LiDARInstance3DBoxes, CameraInstance3DBoxes])
+@pytest.mark.parametrize("count", [0, 1, 40])
+@pytest.mark.parametrize("attributes", [False, True])
+def test_same_boxes(box_class, count, attributes):
+    found = detection(box_class, count, attributes)
+    expected, expected_attributes = metric.output_to_nusc_box(found)
+    with PatchSet([load("nuscenes_metric")]):
+        got, got_attributes = metric.output_to_nusc_box(found)
+    np.testing.assert_array_equal(got_attributes, expected_attributes)
+    assert len(got) == len(expected) == count
+    for one, other in zip(got, expected):
+        assert one == other
+        assert (type(one.label), type(one.score)) == (type(other.label), type(other.score))
+        np.testing.assert_allclose(one.orientation.q, other.orientation.q, atol=1e-6)
+        np.testing.assert_allclose(one.velocity, other.velocity)
+        assert vars(one).keys() == vars(other).keys()
+
+
+def test_boxes_do_not_share_memory_with_the_detection():
+    """The caller turns and moves the boxes in place; the prediction must not move with them."""
+    found = detection(LiDARInstance3DBoxes, 3)
+    before = found["bboxes_3d"].tensor.clone()
+    with PatchSet([load("nuscenes_metric")]):
+        boxes, _ = metric.output_to_nusc_box(found)
+    for box in boxes:
+        box.translate(np.ones(3))
+        box.wlh += 1
+        box.velocity += 1
+    assert torch.equal(found["bboxes_3d"].tensor, before)
+
+
+def test_other_boxes_meet_the_stock_error():
+    with PatchSet([load("nuscenes_metric")]), pytest.raises(NotImplementedError, match="DepthInstance3DBoxes"):
+        metric.output_to_nusc_box(detection(DepthInstance3DBoxes, 2))
+
+
+def test_nan_is_refused_as_in_the_stock_function():
+    found = detection(LiDARInstance3DBoxes, 2)
+    found["bboxes_3d"].tensor[0, 0] = float("nan")
+    with pytest.raises(AssertionError):
+        metric.output_to_nusc_box(found)
+    with PatchSet([load("nuscenes_metric")]), pytest.raises(AssertionError, match="got NaN"):
+        metric.output_to_nusc_box(found)
