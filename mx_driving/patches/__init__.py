@@ -18,6 +18,11 @@ CATALOGUE = (
     "resnet_add_relu",
     "resnet_maxpool",
     "nuscenes_metric",
+    "nuscenes_dataset",
+    "numpy_type",
+    "ddp",
+    "ddp_forward",
+    "stream",
 )
 """Public names in the order in which the patches are applied and reported."""
 

@@ -10,9 +10,16 @@ from mx_driving._core.versions import installed_version, is_installed
 
 __all__ = ["NPUPatchHook", "ProfilerHook"]
 
-if is_installed("mmengine"):
-    from mx_driving.runner_hooks.mmengine_adapter import NPUPatchHook, ProfilerHook
-else:
+_mmcv = installed_version("mmcv") if is_installed("mmcv") else None
+_has_mmcv1 = _mmcv is not None and _mmcv.major == 1
+_has_mmengine = is_installed("mmengine")
+
+if not (_has_mmcv1 or _has_mmengine):
     raise ImportError(
-        "mx_driving.runner_hooks: expected mmengine to be installed, found neither; install the one your model needs"
+        "mx_driving.runner_hooks: expected mmengine or mmcv 1.x, found neither; install what your model asks for"
     )
+# Both may be installed; a config built by either runner then finds the hooks in that runner's own registry.
+if _has_mmengine:
+    from mx_driving.runner_hooks.mmengine_adapter import NPUPatchHook, ProfilerHook
+if _has_mmcv1:
+    from mx_driving.runner_hooks.mmcv1_adapter import NPUPatchHook, ProfilerHook  # type: ignore[assignment]
