@@ -169,7 +169,7 @@ def run_with_progress(command: Sequence[str], env: Dict[str, str], log: Path) ->
     """
     progress = Progress(time.monotonic())
     tail: deque[str] = deque(maxlen=TAIL_LINES)
-    with open(log, "w") as out:
+    with open(log, "w", buffering=1) as out:  # by lines, for whoever watches it
         # A session of its own, because an interrupt must end the compilers too and pip does not see to that.
         process = subprocess.Popen(
             command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",

@@ -15,7 +15,6 @@ import os
 import pickle
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
@@ -104,14 +103,14 @@ def replace(root: Path, settings: Dict[str, int]) -> None:
     """
     if root.exists() and any(root.iterdir()) and not (root / MANIFEST).is_file():
         raise FileExistsError(f"{root} is not empty and not made by this tool: remove it or name another folder")
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root.parent, prefix=f".{root.name}-") as scratch:
-        fresh = Path(scratch) / "data"
-        fresh.mkdir()
-        generate(fresh, settings)
-        if root.exists():
-            shutil.rmtree(root)
-        os.replace(fresh, root)
+    fresh = root.parent / f".{root.name}.unfinished"
+    if fresh.exists():
+        shutil.rmtree(fresh)
+    fresh.mkdir(parents=True)
+    generate(fresh, settings)
+    if root.exists():
+        shutil.rmtree(root)
+    os.replace(fresh, root)
 
 
 def main() -> None:

@@ -138,14 +138,14 @@ def build_world(seed: int) -> List[Actor]:
     """Populate the street; the same ``seed`` gives the same street."""
     rng = np.random.default_rng(seed)
     traffic = ["car", "truck", "car", "bus", "car", "motorcycle", "car", "trailer"]
-    beside = ["car", "motorcycle", "car", "truck"]  # a bus beside the ego car would hide the whole right-hand side
+    beside = ["car", "motorcycle", "car"]  # a bus beside the ego car would fill a camera's whole picture
     roadside = ["car", "traffic_cone", "traffic_cone", "barrier", "barrier", "construction_vehicle", "car", "bicycle"]
     walkers = ["pedestrian", "pedestrian", "bicycle"]
     ahead, back = 0.0, np.pi
     return [
         *_row(rng, EGO_Y, ahead, EGO_SPEED, traffic, (7.0, 14.0)),
         *_row(rng, EGO_Y - LANE, ahead, 5.0, beside, (7.0, 16.0)),
-        *_row(rng, LANE / 2, back, 8.0, traffic, (8.0, 18.0)),
+        *_row(rng, LANE / 2, back, 8.0, beside, (8.0, 18.0)),
         *_row(rng, LANE * 1.5, back, 6.0, traffic, (8.0, 18.0)),
         *_row(rng, -8.2, ahead, 0.0, roadside, (1.5, 5.0)),
         *_row(rng, 8.2, back, 0.0, roadside, (1.5, 5.0)),
