@@ -14,6 +14,7 @@ from setuptools import setup
 ROOT = Path(__file__).resolve().parent
 sys.path.append(str(ROOT / "tools"))  # a build front end puts neither on the path
 
+from npu_build import npu_extensions, ship_emulator  # noqa: E402
 from start_files import commands  # noqa: E402  (the bootstrap's .pth and .start)
 
 NOT_IN_C = ("emulator", "npu")  # built against torch_npu, or by the emulator's own launcher
@@ -29,6 +30,8 @@ def extension_arguments() -> dict:
     """``ext_modules`` and ``cmdclass`` for the operators, or nothing when they are switched off."""
     if os.environ.get("MX_DRIVING_BUILD_OPS", "1") == "0":
         return {}
+    # With torch_npu installed and no CANN, `import torch` fails where it loads torch_npu by itself.
+    os.environ["TORCH_DEVICE_BACKEND_AUTOLOAD"] = "0"
     try:
         from torch.utils.cpp_extension import BuildExtension, CppExtension
     except ModuleNotFoundError as exc:
@@ -42,8 +45,10 @@ def extension_arguments() -> dict:
     # No -std: torch's own build tool adds the one that its headers want.
     flags = ["-O3", "-fopenmp" if sys.platform == "linux" else "-fopenmp-simd"]
     extension = CppExtension("mx_driving._C", operator_sources(), extra_compile_args={"cxx": flags})
-    return {"ext_modules": [extension], "cmdclass": {"build_ext": BuildExtension}}
+    return {"ext_modules": [extension, *npu_extensions(CppExtension)], "cmdclass": {"build_ext": BuildExtension}}
 
 
 arguments = extension_arguments()
-setup(**{**arguments, "cmdclass": {**arguments.get("cmdclass", {}), **commands()}})
+build = commands()
+build["build_py"] = ship_emulator(build["build_py"])
+setup(**{**arguments, "cmdclass": {**arguments.get("cmdclass", {}), **build}})

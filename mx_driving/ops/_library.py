@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
+import warnings
 
 import torch
 
@@ -15,7 +17,7 @@ def _release(version: str) -> list[str]:
 
 
 def load() -> None:
-    """Load the operators into torch's dispatcher.
+    """Load the operators into torch's dispatcher, with their NPU kernels where torch_npu is loaded.
 
     Raises: ImportError: if ``mx_driving._C`` was not built, or was built for another torch; one line with the cause,
         what was expected and what to do.
@@ -36,3 +38,23 @@ def load() -> None:
             f"mx_driving.ops: expected mx_driving._C to be built for torch {torch.__version__}, but it was built for "
             f"torch {library.torch_version}; {_REBUILD}"
         )
+    if "torch_npu" in sys.modules:
+        _load_npu()
+
+
+def _load_npu() -> None:
+    """Load the NPU kernels; without them the operators work on the CPU and say "not implemented" on an NPU."""
+    if importlib.util.find_spec("mx_driving._C_npu") is None:
+        warnings.warn(
+            f"mx_driving.ops: expected the NPU kernels mx_driving._C_npu because torch_npu is loaded, but they were not "
+            f"built; {_REBUILD}",
+            stacklevel=2,
+        )
+        return
+    try:
+        importlib.import_module("mx_driving._C_npu")
+    except ImportError as exc:
+        raise ImportError(
+            f"mx_driving.ops: expected mx_driving._C_npu to be built for the torch_npu that is loaded, but it does not "
+            f"load ({exc}); {_REBUILD}"
+        ) from exc

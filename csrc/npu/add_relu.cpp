@@ -1,0 +1,22 @@
+// add_relu on an NPU: torch_npu's own addition, then the relu in place; no third buffer. The gradient is the
+// backend-independent one.
+#include "common.h"
+
+namespace mx_driving {
+namespace npu {
+namespace {
+
+at::Tensor add_relu(const at::Tensor& x, const at::Tensor& y) {
+  auto output = checked_outputs<at::Tensor(const at::Tensor&, const at::Tensor&)>("mx_driving::add_relu", x, y);
+  at::add_out(output, x, y);
+  return output.relu_();
+}
+
+} // namespace
+
+TORCH_LIBRARY_IMPL(mx_driving, PrivateUse1, m) {
+  m.impl("add_relu", TORCH_FN(add_relu));
+}
+
+} // namespace npu
+} // namespace mx_driving

@@ -1,0 +1,94 @@
+// Multi-scale deformable attention on an NPU: CANN's kernel where its published limits allow, else the composite.
+#include "aclnn.h"
+#include "common.h"
+#include "ms_deform_attn_composite.h"
+
+namespace mx_driving {
+namespace npu {
+namespace {
+
+using at::Tensor;
+
+// The limits of aclnnMultiScaleDeformableAttnFunction and ...Grad on the Atlas A2 and A3 series, from the operators'
+// descriptions in ops-nn (vfusion/multi_scale_deformable_attn_function).
+constexpr int64_t kDepthStep = 8, kMaxDepth = 256, kMaxHeads = 16, kMaxLevels = 16, kMaxPoints = 16;
+constexpr int64_t kMinQueries = 32, kMaxQueries = 500000;
+
+bool available(const char* name, const char* first_phase) {
+  return GetOpApiFuncAddr(name) != nullptr && GetOpApiFuncAddr(first_phase) != nullptr;
+}
+
+bool has_kernels() {
+  static const bool both =
+      available("aclnnMultiScaleDeformableAttnFunction", "aclnnMultiScaleDeformableAttnFunctionGetWorkspaceSize") &&
+      available("aclnnMultiScaleDeformableAttentionGrad", "aclnnMultiScaleDeformableAttentionGradGetWorkspaceSize");
+  return both;
+}
+
+// Why CANN's kernel cannot take this call; empty if it can. Forward and backward must agree, so both ask this.
+std::string reason_for_composite(const Tensor& value, const Tensor& locations) {
+  const auto heads = value.size(2), depth = value.size(3);
+  const auto queries = locations.size(1), levels = locations.size(3), points = locations.size(4);
+  if (!has_kernels())
+    return "this CANN has no aclnnMultiScaleDeformableAttnFunction with its gradient";
+  if (depth % kDepthStep != 0 || depth > kMaxDepth)
+    return c10::str("channels per head must be a multiple of 8 and at most 256, got ", depth);
+  if (queries < kMinQueries || queries >= kMaxQueries)
+    return c10::str("queries must be 32 to 499999, got ", queries);
+  if (heads > kMaxHeads || levels > kMaxLevels || points > kMaxPoints)
+    return c10::str("heads, levels and points must be at most 16, got ", heads, ", ", levels, ", ", points);
+  return "";
+}
+
+bool use_composite(const Tensor& value, const Tensor& locations) {
+  const auto reason = reason_for_composite(value, locations);
+  if (!reason.empty())
+    TORCH_WARN_ONCE("mx_driving::ms_deform_attn runs as a composite of torch operators: ", reason);
+  return !reason.empty();
+}
+
+Tensor forward(
+    const Tensor& value, const Tensor& shapes, const Tensor& starts, const Tensor& locations, const Tensor& weights) {
+  const auto output =
+      checked_outputs<decltype(forward)>("mx_driving::ms_deform_attn", value, shapes, starts, locations, weights);
+  if (value.numel() == 0 || locations.numel() == 0)
+    return at::zeros_like(output);
+  if (use_composite(value, locations))
+    return composite_forward({value, shapes, locations, weights});
+  run_aclnn("aclnnMultiScaleDeformableAttnFunction", value, shapes, starts, locations, weights, output);
+  return output;
+}
+
+std::tuple<Tensor, Tensor, Tensor> backward(
+    const Tensor& value,
+    const Tensor& shapes,
+    const Tensor& starts,
+    const Tensor& locations,
+    const Tensor& weights,
+    const Tensor& grad_output) {
+  const auto [grad_value, grad_locations, grad_weights] = checked_outputs<decltype(backward)>(
+      "mx_driving::ms_deform_attn_backward", value, shapes, starts, locations, weights, grad_output);
+  // The kernel adds into its outputs.
+  grad_value.zero_();
+  grad_locations.zero_();
+  grad_weights.zero_();
+  if (value.numel() == 0 || locations.numel() == 0)
+    return {grad_value, grad_locations, grad_weights};
+  if (use_composite(value, locations))
+    return composite_backward({value, shapes, locations, weights}, grad_output);
+  const auto grad = grad_output.contiguous().view({value.size(0), locations.size(1), value.size(2), value.size(3)});
+  run_aclnn(
+      "aclnnMultiScaleDeformableAttentionGrad", value, shapes, starts, locations, weights, grad, grad_value,
+      grad_locations, grad_weights);
+  return {grad_value, grad_locations, grad_weights};
+}
+
+} // namespace
+
+TORCH_LIBRARY_IMPL(mx_driving, PrivateUse1, m) {
+  m.impl("ms_deform_attn", TORCH_FN(forward));
+  m.impl("ms_deform_attn_backward", TORCH_FN(backward));
+}
+
+} // namespace npu
+} // namespace mx_driving

@@ -1,0 +1,81 @@
+"""Run in the emulated machine: every operator of ours on ``npu:0`` against its CPU kernel, forward and backward.
+
+Prints one line ``<case> <largest relative error>`` for each case named on the command line, or for all.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import torch
+import torch_npu  # noqa: F401 - brings the device
+
+from mx_driving import ops
+
+
+def relative_error(expected, got):
+    scale = expected.abs().max().clamp(min=1e-6)
+    return ((expected - got.cpu()).abs().max() / scale).item()
+
+
+def compare(function, tensors):
+    """Largest error of the result and of every gradient; integer tensors get none."""
+    errors, results = [], []
+    for device in ("cpu", "npu:0"):
+        inputs = [t.detach().clone().to(device) for t in tensors]
+        leaves = [t.requires_grad_() for t in inputs if t.is_floating_point()]
+        output = function(*inputs)
+        torch.manual_seed(1)
+        output.backward(torch.randn(output.shape).to(output))
+        results.append([output.detach(), *(leaf.grad for leaf in leaves)])
+    for expected, got in zip(*results):
+        assert got.device.type == "npu"
+        assert got.dtype == expected.dtype
+        assert got.shape == expected.shape
+        errors.append(relative_error(expected, got))
+    return max(errors)
+
+
+def attention(queries=33, depth=8, heads=2, points=4):
+    shapes = torch.tensor([[6, 8], [3, 4]])
+    starts = torch.tensor([0, 48])
+    value = torch.randn(2, 60, heads, depth)
+    locations = torch.rand(2, queries, heads, 2, points, 2) * 1.2 - 0.1
+    weights = torch.rand(2, queries, heads, 2, points)
+    return compare(ops.ms_deform_attn, [value, shapes, starts, locations, weights])
+
+
+def convolution(modulated, groups=1, deform_groups=1, kernel=(3, 3), zero_offset=False):
+    (kh, kw), taps = kernel, kernel[0] * kernel[1] * deform_groups
+    height, width = (9 + 2 - kh) // 2 + 1, (8 - (2 * (kw - 1) + 1)) + 1
+    x, weight = torch.randn(2, 4, 9, 8), torch.randn(6, 4 // groups, kh, kw)
+    offset = torch.randn(2, 2 * taps, height, width) * (0 if zero_offset else 1)
+    geometry = dict(stride=(2, 1), padding=(1, 0), dilation=(1, 2), groups=groups, deform_groups=deform_groups)
+    if not modulated:
+        return compare(lambda *t: ops.deform_conv2d(*t, **geometry), [x, offset, weight])
+    mask, bias = torch.rand(2, taps, height, width), torch.randn(6)
+    return compare(lambda *t: ops.modulated_deform_conv2d(*t, **geometry), [x, offset, mask, weight, bias])
+
+
+CASES = {
+    "msda": attention,
+    "msda_few_queries": lambda: attention(queries=5),
+    "msda_odd_depth": lambda: attention(depth=6),
+    "msda_many_points": lambda: attention(points=17),
+    "dcn": lambda: convolution(False),
+    "dcn_groups": lambda: convolution(False, groups=2, deform_groups=2),
+    "dcn_tall_kernel": lambda: convolution(False, kernel=(3, 1)),
+    "dcn_zero_offset": lambda: convolution(False, zero_offset=True),
+    "mdcn": lambda: convolution(True),
+    "mdcn_groups": lambda: convolution(True, groups=2, deform_groups=2),
+    "mdcn_wide_kernel": lambda: convolution(True, kernel=(1, 3)),
+    "add_relu": lambda: compare(ops.add_relu, [torch.randn(2, 3, 4, 5), torch.randn(2, 3, 4, 5)]),
+    "add_relu_broadcast": lambda: compare(ops.add_relu, [torch.randn(2, 3, 4, 5), torch.randn(3, 1, 5)]),
+    "max_pool2d": lambda: compare(ops.max_pool2d, [torch.randn(2, 3, 9, 8)]),
+}
+
+if __name__ == "__main__":
+    torch.set_num_threads(2)
+    for name in sys.argv[1:] or CASES:
+        torch.manual_seed(0)
+        print(name, CASES[name]())
