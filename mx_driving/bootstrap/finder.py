@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import warnings
+from contextlib import nullcontext
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
@@ -69,7 +70,8 @@ class VersionFinder:
         # An explicit version also reaches a check that could not be read; in a submodule only what is surely a check.
         if request.version is not None and may_check(name):
             wanted |= {"mmcv"} & checks.reads
-        if wanted:
+        # A package that checks nothing itself is wrapped too: its `__init__` may import the module that does.
+        if wanted or (spec.submodule_search_locations is not None and may_check(name)):
             spec.loader = CheckedLoader(spec.loader, self, request, checks, sorted(wanted))  # type: ignore[assignment]
         return spec
 
@@ -134,7 +136,7 @@ class CheckedLoader:
         roots = _running_roots()
         roots.append(name.partition(".")[0])
         try:
-            with Scope(vars(module), roots[-1], self._targets, ask):
+            with Scope(vars(module), roots[-1], self._targets, ask) if self._targets else nullcontext():
                 self._execute(module)
         except Exception as exc:
             _explain(exc, module, verdicts)

@@ -112,14 +112,19 @@ def digit_key(version: Version) -> tuple:
     return (*numbers, 1, version.post) if version.post is not None else (*numbers, 0, 0)
 
 
-def list_key(version: Version) -> List[int]:
-    """Sort key of the ``digit_version`` that mmdet 2.x and mmdet3d < 1.1 carry: parts that are no number vanish."""
+def list_key(version: Version) -> Optional[List[int]]:
+    """Sort key of the ``digit_version`` that mmdet 2.x and mmdet3d < 1.1 carry: parts that are no number vanish.
+
+    None where that helper raises, as it does on ``2.0.0rc4+npu``.
+    """
     key: List[int] = []
     for part in version.text.split("."):
         head, rc, tail = part.partition("rc")
         if part.isdigit():
             key.append(int(part))
-        elif rc and head.isdigit() and tail.isdigit():
+        elif rc:
+            if not (head.isdigit() and tail.isdigit()):
+                return None
             key.extend((int(head) - 1, int(tail)))
     return key
 
@@ -139,6 +144,8 @@ class Window(NamedTuple):
         Raises: ValueError: if the text is no version.
         """
         version = parse(text)
+        if list_key(version) is None:
+            return False
         keys = (pep440_key, digit_key, list_key)
         return all(COMPARE[op](key(version), key(parse(bound))) for op, bound in self.bounds for key in keys)
 
