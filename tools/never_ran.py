@@ -23,18 +23,21 @@ def read_report(path: Path) -> Dict[str, Outcome]:
     for case in ElementTree.parse(path).getroot().iter("testcase"):
         skipped = case.find("skipped")
         name = f"{case.get('classname')}::{case.get('name')}"
-        outcomes[name] = (skipped is None, "" if skipped is None else skipped.get("message", ""))
+        # The text has the place and the reason; the message of a module that skipped as a whole has neither.
+        outcomes[name] = (skipped is None, "" if skipped is None else skipped.text or skipped.get("message", ""))
     return outcomes
 
 
 def never_ran(reports: Iterable[Dict[str, Outcome]]) -> Dict[str, List[str]]:
-    """Tests that ran in none of the reports, with the reasons that were given."""
+    """Tests, and modules that skipped as a whole, that ran in none of the reports, with the reasons that were given."""
     reasons: Dict[str, List[str]] = {}
     ran = set()
     for report in reports:
         for name, (done, why) in report.items():
             if done:
-                ran.add(name)
+                # With the test its module has run, and its class: a module that is skipped at its import is one entry.
+                parts = name.split("::")[0].split(".")
+                ran.update([name, *("::" + ".".join(parts[:end]) for end in range(1, len(parts) + 1))])
             else:
                 reasons.setdefault(name, []).append(why)
     return {name: why for name, why in reasons.items() if name not in ran}

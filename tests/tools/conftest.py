@@ -1,20 +1,12 @@
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tool_scripts import TOOLS, make_demo
 
-ROOT = Path(__file__).resolve().parents[2]
-TOOLS = ROOT / "tools"
 sys.path.insert(0, str(TOOLS))
-
-
-def make_demo(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the generator as a user does."""
-    command = [sys.executable, str(TOOLS / "make_nuscenes_demo.py"), str(root), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture(scope="session")

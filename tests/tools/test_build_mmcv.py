@@ -19,7 +19,7 @@ from pathlib import Path
 
 import build_mmcv
 import pytest
-from conftest import TOOLS
+from tool_scripts import TOOLS
 
 TAG = f"cp{sys.version_info[0]}{sys.version_info[1]}"
 SETUP = """

@@ -12,8 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import TOOLS, make_demo
 from nuscenes_demo import sheet, world
+from tool_scripts import TOOLS, make_demo
 
 SMALL = ("--frames", "1", "--val-frames", "0", "--width", "160")
 

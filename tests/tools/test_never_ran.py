@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, TOOLS
+from tool_scripts import ROOT, TOOLS
 
 SUITE = """
 import os
@@ -27,13 +27,26 @@ def test_nowhere():
 """
 
 
+MODULE_OF_ONE_LINE = """
+import os
+import pytest
+
+if os.environ["LINE"] not in {lines!r}:
+    pytest.skip("of another line", allow_module_level=True)
+
+class TestInside:
+    def test_one(self):
+        pass
+"""
+
+
 def reports(tmp_path: Path, reason: str, lines: str = "ab") -> Path:
     (tmp_path / "test_suite.py").write_text(SUITE.format(reason=reason))
     results = tmp_path / "results"
     for line in lines:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", "."]
         subprocess.run(
-            [*command, "test_suite.py", f"--junitxml={results / line}.xml"],
+            [*command, f"--junitxml={results / line}.xml"],
             cwd=tmp_path, env={"LINE": line, "PATH": ""}, check=True, capture_output=True,
         )  # fmt: skip
     results.mkdir(exist_ok=True)
@@ -66,6 +79,15 @@ def test_what_a_machine_may_lack_is_named_but_no_error(tmp_path):
     assert re.search(r"excused: \S*test_nowhere: .*no NPU here", done.stdout)
 
 
+def test_a_module_that_skips_as_a_whole_counts_by_its_tests(tmp_path):
+    (tmp_path / "test_a_only.py").write_text(MODULE_OF_ONE_LINE.format(lines="a"))
+    (tmp_path / "test_c_only.py").write_text(MODULE_OF_ONE_LINE.format(lines="c"))
+    done = check(reports(tmp_path, "no NPU here"))
+    assert done.returncode == 1
+    assert "test_a_only" not in done.stdout
+    assert re.search(r"NEVER RAN: \S*test_c_only: .*of another line", done.stdout)
+
+
 def test_no_reports_is_an_error(tmp_path):
     done = check(tmp_path)
     assert done.returncode == 1
@@ -84,4 +106,3 @@ def test_every_requirement_is_pinned():
         for line in path.read_text().splitlines():
             requirement = line.split("#")[0].strip()
             assert not requirement or re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][\w.]*", requirement), f"{path.name}: {line}"
-
