@@ -8,7 +8,8 @@ files that describe it changes, and a changed file is installed into it.
 
 Which tests run where: every folder of tests/ runs in both lines (``mmengine``: mmcv 2.1, mmdet3d 1.4; ``mmcv1``: mmcv
 1.7, mmdet3d 1.0), and a test whose packages are of the other line skips and says so. Folders of ``ELSEWHERE`` have a
-session of their own. After all of them, ``coverage_of_tests`` fails if a test ran in no session without a known reason.
+session of their own: the emulated NPU's tests need torch_npu, and with that installed a bare ``import torch`` fails on a
+machine without CANN. After all of them, ``coverage_of_tests`` fails if a test ran in no session without a known reason.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ DEMO_DATA = ROOT / "data" / "nuscenes_demo"
 DEMO_WORK = ROOT / "work_dirs" / "demo"
 
 MMCV = {"mmengine": "mmcv==2.1.0", "mmcv1": "mmcv-full==1.7.2"}
-ELSEWHERE = {"bootstrap": "bootstrap"}  # folder of tests/: the session that runs it instead of both lines
+NPU = {"mmengine_npu": "mmengine", "mmcv1_npu": "mmcv1"}  # environments with torch_npu on top of a line's
+ELSEWHERE = ("bootstrap", "emulator")  # folders of tests/ that have sessions of their own, named like them
 # What the package is built from; a change of any of them means another wheel.
 SOURCES = ("csrc/**/*", "mx_driving/**/*", "setup.py", "pyproject.toml", "MANIFEST.in", "tools/start_files.py")
 
@@ -45,7 +47,10 @@ nox.needs_version = ">=2026.10"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
 nox.options.stop_on_first_error = False
-nox.options.sessions = ["lint", "mmengine_env", "mmcv1_env", "mmengine", "mmcv1", "bootstrap", "coverage_of_tests"]
+nox.options.sessions = [
+    "lint", "mmengine_env", "mmcv1_env", "mmengine", "mmcv1", "bootstrap", "emulator", "emulator_mmcv1",
+    "coverage_of_tests",
+]  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -118,46 +123,67 @@ def make_line(session: nox.Session, line: str) -> None:
         )
 
 
-def python_of(line: str) -> str:
-    """Interpreter of a line's environment."""
-    return str(STATE / f"{line}_env" / "bin" / "python")
+def python_of(name: str) -> str:
+    """Interpreter of an environment."""
+    return str(STATE / f"{name}_env" / "bin" / "python")
 
 
-def install_package(session: nox.Session, line: str) -> None:
-    """Install this repository's wheel into a line's environment; it is built once per state of the sources.
+def make_npu(session: nox.Session, name: str) -> None:
+    """Make an environment that sees everything of a line's environment, and torch_npu beside it.
 
-    Both lines use one torch and one Python, so one wheel serves both.
+    A path file instead of a second installation: torch and mmcv with its operators are several gigabytes.
+    """
+    base = STATE / f"{NPU[name]}_env" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+    names = [REQUIREMENTS / "npu.txt", REQUIREMENTS / "constraints.txt"]
+    with timed(f"{name}: environment"):
+        install_once(session, fingerprint(names), pip_install("--no-deps", "-r", str(REQUIREMENTS / "npu.txt")))
+    own = next(Path(session.virtualenv.location).glob("lib/python*/site-packages"))
+    (own / "zz_line.pth").write_text(f"{base}\n")
+
+
+def package_wheel(session: nox.Session, name: str) -> Path:
+    """Build this repository's wheel with the Python of environment ``name``, once per state of the sources.
+
+    Both lines use one torch and one Python, so one wheel serves both; the one built beside torch_npu has its kernels too.
     """
     sources = [path for pattern in SOURCES for path in sorted(ROOT.glob(pattern)) if path.is_file()]
     state = fingerprint([path for path in sources if "__pycache__" not in path.parts and path.suffix != ".so"])
-    folder, python = STATE / "wheels" / state, python_of(line)
+    kind = "npu" if name in NPU else "cpu"
+    folder = STATE / "wheels" / kind / state
     if not list(folder.glob("*.whl")):
-        shutil.rmtree(STATE / "wheels", ignore_errors=True)
-        scratch = STATE / "wheels" / "unfinished"
-        with timed("mx_driving: wheel with operators"):
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        scratch = folder.parent / "unfinished"
+        with timed(f"mx_driving: wheel with operators ({kind})"):
             session.run(
-                python, "-m", "pip", "wheel", "-q", "--no-build-isolation", "--no-deps", "-w", str(scratch), str(ROOT),
-                external=True,
+                python_of(name), "-m", "pip", "wheel", "-q", "--no-build-isolation", "--no-deps", "-w", str(scratch),
+                str(ROOT), external=True,
             )  # fmt: skip
         scratch.rename(folder)
-    wheel = str(next(folder.glob("*.whl")))
-    noted = STATE / f"{line}_env" / "package.txt"
-    if noted.is_file() and noted.read_text() == state:
+    return next(folder.glob("*.whl"))
+
+
+def install_package(session: nox.Session, name: str) -> None:
+    """Install this repository's wheel into environment ``name`` unless it is there."""
+    wheel, noted = package_wheel(session, name), STATE / f"{name}_env" / "package.txt"
+    if noted.is_file() and noted.read_text() == str(wheel):
         return
-    session.run(python, "-m", "pip", "install", "-q", "--no-deps", "--force-reinstall", wheel, external=True)
-    noted.write_text(state)
+    session.run(
+        python_of(name), "-m", "pip", "install", "-q", "--no-deps", "--force-reinstall", str(wheel), external=True
+    )
+    noted.write_text(str(wheel))
 
 
-def run_tests(session: nox.Session, line: str, *paths: str) -> None:
-    """Run pytest in a line's environment and keep its report."""
-    install_package(session, line)
+def run_tests(session: nox.Session, name: str, *paths: str) -> None:
+    """Run pytest in environment ``name`` and keep its report."""
+    install_package(session, name)
     RESULTS.mkdir(parents=True, exist_ok=True)
     report = RESULTS / f"{session.name}.xml"
     report.unlink(missing_ok=True)
-    # `pytest`, not `python -m pytest`: the latter puts the sources on the path, where the operators are not built.
-    pytest = str(STATE / f"{line}_env" / "bin" / "pytest")
+    # -P: the sources, where the operators are not built, stay off the path. The machine has no CANN, so torch must not
+    # load torch_npu by itself.
+    command = [python_of(name), "-P", "-m", "pytest", f"--junitxml={report}", "--durations=15", *paths]
     with timed(f"{session.name}: tests"):
-        session.run(pytest, f"--junitxml={report}", "--durations=15", *paths, *session.posargs, external=True)
+        session.run(*command, *session.posargs, external=True, env={"TORCH_DEVICE_BACKEND_AUTOLOAD": "0"})
 
 
 @nox.session
@@ -185,6 +211,18 @@ def mmcv1_env(session: nox.Session) -> None:
     make_line(session, "mmcv1")
 
 
+@nox.session(default=False, requires=["mmengine_env"])
+def mmengine_npu_env(session: nox.Session) -> None:
+    """Environment of the mmengine line with torch_npu."""
+    make_npu(session, "mmengine_npu")
+
+
+@nox.session(default=False, requires=["mmcv1_env"])
+def mmcv1_npu_env(session: nox.Session) -> None:
+    """Environment of the mmcv 1.x line with torch_npu."""
+    make_npu(session, "mmcv1_npu")
+
+
 @nox.session(venv_backend="none", requires=["mmengine_env"])
 def mmengine(session: nox.Session) -> None:
     """Tests on mmcv 2.1.0 and mmdet3d 1.4.0."""
@@ -201,6 +239,18 @@ def mmcv1(session: nox.Session) -> None:
 def bootstrap(session: nox.Session) -> None:
     """Tests of the start-up files; they make environments of their own on top of this one."""
     run_tests(session, "mmengine", "tests/bootstrap")
+
+
+@nox.session(venv_backend="none", requires=["mmengine_npu_env"])
+def emulator(session: nox.Session) -> None:
+    """Tests on an emulated NPU, mmengine line."""
+    run_tests(session, "mmengine_npu", "tests/emulator")
+
+
+@nox.session(venv_backend="none", requires=["mmcv1_npu_env"])
+def emulator_mmcv1(session: nox.Session) -> None:
+    """Tests on an emulated NPU, mmcv 1.x line."""
+    run_tests(session, "mmcv1_npu", "tests/emulator")
 
 
 @nox.session(venv_backend="none", requires=["mmengine_env"])
