@@ -54,7 +54,7 @@ OPERATOR(aclnnEmbedding, (In weight, In index, Out out), out = at::embedding(wei
 OPERATOR(aclnnEmbeddingDenseBackward, (In grad, In index, u64 count, u64 padding, bool scale, Out out),
          out = at::embedding_dense_backward(grad, index, i64(count), i64(padding), scale))
 OPERATOR(aclnnOneHot, (In a, int classes, In on, In off, i64 /*axis*/, Out out),
-         out = at::where(at::one_hot(a().to(at::kLong), classes).to(at::kBool), on().view({}), off().view({})))
+         out = at::where(at::one_hot(a().to(at::kLong), classes).to(at::kBool), on().item(), off().item()))
 OPERATOR(aclnnBincount, (In a, OptIn weights, i64 least, Out out),
          out = at::bincount(a, weights, least).slice(0, 0, out().numel()))
 

@@ -13,6 +13,13 @@ OPERATOR(aclnnMaxPool2dWithMaskBackward,
          (In grad, In x, In, Ints kernel, Ints stride, Ints padding, Ints dilation, bool ceil, Out out),
          const auto index = std::get<1>(at::max_pool2d_with_indices(x, kernel, stride, padding, dilation, ceil));
          out = at::max_pool2d_with_indices_backward(grad, x, kernel, stride, padding, dilation, ceil, index))
+OPERATOR(aclnnMaxPool2dWithIndices,
+         (In x, Ints kernel, Ints stride, Ints padding, Ints dilation, bool ceil, Out out, Out index),
+         outs(out, index) = at::max_pool2d_with_indices(x, kernel, stride, padding, dilation, ceil))
+OPERATOR(aclnnMaxPool2dWithIndicesBackward,
+         (In grad, In x, In index, Ints kernel, Ints stride, Ints padding, Ints dilation, bool ceil, Out out),
+         out = at::max_pool2d_with_indices_backward(grad, x, kernel, stride, padding, dilation, ceil,
+                                                    index().to(at::kLong)))
 OPERATOR(aclnnAvgPool2d,
          (In x, Ints kernel, Ints stride, Ints padding, bool ceil, bool count_pad, i64 fixed, int8_t, Out out),
          out = at::avg_pool2d(x, kernel, stride, padding, ceil, count_pad, divisor(fixed)))

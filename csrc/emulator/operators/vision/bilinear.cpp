@@ -16,11 +16,12 @@ at::Tensor corner(const at::Tensor& x, const at::Tensor& row, const at::Tensor& 
 at::Tensor bilinear(const at::Tensor& x, const at::Tensor& row, const at::Tensor& column, int64_t height,
                     int64_t width) {
   const auto top = row.floor().detach(), left = column.floor().detach();
+  const auto near = row.gt(-1).logical_and(row.lt(height)).logical_and(column.gt(-1)).logical_and(column.lt(width));
   const auto down = row - top, right = column - left;
-  return corner(x, top, left, (1 - down) * (1 - right), height, width) +
-         corner(x, top, left + 1, (1 - down) * right, height, width) +
-         corner(x, top + 1, left, down * (1 - right), height, width) +
-         corner(x, top + 1, left + 1, down * right, height, width);
+  return corner(x, top, left, (1 - down) * (1 - right) * near, height, width) +
+         corner(x, top, left + 1, (1 - down) * right * near, height, width) +
+         corner(x, top + 1, left, down * (1 - right) * near, height, width) +
+         corner(x, top + 1, left + 1, down * right * near, height, width);
 }
 
 std::vector<at::Tensor> differentiate(const std::function<at::Tensor(const std::vector<at::Tensor>&)>& body,
