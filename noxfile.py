@@ -8,8 +8,8 @@ files that describe it changes, and a changed file is installed into it.
 
 Which tests run where: every folder of tests/ runs in both lines (``mmengine``: mmcv 2.1, mmdet3d 1.4; ``mmcv1``: mmcv
 1.7, mmdet3d 1.0), and a test whose packages are of the other line skips and says so. Folders of ``ELSEWHERE`` have a
-session of their own: the emulated NPU's tests need torch_npu, and with that installed a bare ``import torch`` fails on a
-machine without CANN. After all of them, ``coverage_of_tests`` fails if a test ran in no session without a known reason.
+session of their own: the emulated NPU's tests need torch_npu, beside which a bare ``import torch`` fails on a machine
+without CANN. After all of them, ``coverage_of_tests`` fails if a test ran in no session without a known reason.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def install_once(session: nox.Session, stamp_of: str, *steps: Sequence[str]) -> 
     stamp.unlink(missing_ok=True)
     # An interruption can leave a virtual environment without pip.
     session.run("python", "-m", "ensurepip", silent=True)
-    session.run("python", "-m", "pip", "install", "-q", "pip==25.3")
+    session.run("python", "-m", "pip", "install", "-qq", "pip==25.3")
     for step in steps:
         session.run("python", *step)
     stamp.write_text(stamp_of)
@@ -101,7 +101,7 @@ def install_once(session: nox.Session, stamp_of: str, *steps: Sequence[str]) -> 
 
 def pip_install(*arguments: str) -> Sequence[str]:
     """A step that installs under the constraints."""
-    return ["-m", "pip", "install", "-q", "-c", str(REQUIREMENTS / "constraints.txt"), *arguments]
+    return ["-m", "pip", "install", "-qq", "-c", str(REQUIREMENTS / "constraints.txt"), *arguments]
 
 
 def make_line(session: nox.Session, line: str) -> None:
@@ -144,7 +144,7 @@ def make_npu(session: nox.Session, name: str) -> None:
 def package_wheel(session: nox.Session, name: str) -> Path:
     """Build this repository's wheel with the Python of environment ``name``, once per state of the sources.
 
-    Both lines use one torch and one Python, so one wheel serves both; the one built beside torch_npu has its kernels too.
+    Both lines use one torch and one Python, so one wheel serves both; beside torch_npu it gets NPU kernels too.
     """
     sources = [path for pattern in SOURCES for path in sorted(ROOT.glob(pattern)) if path.is_file()]
     state = fingerprint([path for path in sources if "__pycache__" not in path.parts and path.suffix != ".so"])
@@ -155,7 +155,7 @@ def package_wheel(session: nox.Session, name: str) -> Path:
         scratch = folder.parent / "unfinished"
         with timed(f"mx_driving: wheel with operators ({kind})"):
             session.run(
-                python_of(name), "-m", "pip", "wheel", "-q", "--no-build-isolation", "--no-deps", "-w", str(scratch),
+                python_of(name), "-m", "pip", "wheel", "-qq", "--no-build-isolation", "--no-deps", "-w", str(scratch),
                 str(ROOT), external=True,
             )  # fmt: skip
         scratch.rename(folder)
@@ -168,7 +168,7 @@ def install_package(session: nox.Session, name: str) -> None:
     if noted.is_file() and noted.read_text() == str(wheel):
         return
     session.run(
-        python_of(name), "-m", "pip", "install", "-q", "--no-deps", "--force-reinstall", str(wheel), external=True
+        python_of(name), "-m", "pip", "install", "-qq", "--no-deps", "--force-reinstall", str(wheel), external=True
     )
     noted.write_text(str(wheel))
 
