@@ -53,19 +53,22 @@ class Site:
             delattr(self.owner, self.name)
 
 
+def _is(raw: Any, *kinds: type) -> bool:
+    # Not isinstance: it asks the object for __class__, and lazy or deprecated ones answer with an import or a warning.
+    return issubclass(type(raw), kinds)
+
+
 def plain(raw: Any) -> Any:
     """Return the callable inside a static method, class method or property; anything else as it is."""
-    if isinstance(raw, (staticmethod, classmethod)):
+    if _is(raw, staticmethod, classmethod):
         return raw.__func__
-    if isinstance(raw, property):
-        return raw.fget
-    return raw
+    return raw.fget if _is(raw, property) else raw
 
 
 def dressed(function: Callable, raw: Any) -> Any:
     """Wrap a plain function in the kind of descriptor that ``raw`` is."""
-    if isinstance(raw, (staticmethod, classmethod)):
+    if _is(raw, staticmethod, classmethod):
         return type(raw)(function)
-    if isinstance(raw, property):
+    if _is(raw, property):
         return type(raw)(function, raw.fset, raw.fdel, raw.__doc__)
     return function

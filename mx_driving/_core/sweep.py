@@ -96,9 +96,9 @@ def _module_namespaces(wanted: Iterable[int], seen: Set[int]) -> Iterator[Namesp
         values = list(namespace.values())
         if wanted.isdisjoint(map(id, values)) and telling.isdisjoint(map(type, values)):
             continue
-        items = list(namespace.items())
-        yield name, namespace, items
-        for key, value in items:
+        hits = [(key, value) for key, value in list(namespace.items()) if id(value) in wanted or type(value) in telling]
+        yield name, namespace, hits
+        for key, value in hits:
             if type(value) in registries and id(value) not in seen:
                 seen.add(id(value))
                 yield f"{name}.{key}", value.module_dict, list(value.module_dict.items())

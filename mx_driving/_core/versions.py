@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import sys
 from importlib import metadata
@@ -36,12 +37,20 @@ def installed_version(package: str) -> Optional[Version]:
         raise ValueError(f"{package} states the version {text!r}; expected one by PEP 440; reinstall it") from exc
 
 
+@functools.lru_cache(maxsize=None)
+def _distribution_version(name: str) -> Optional[str]:
+    # Reading metadata parses a file; what is installed does not change while a process runs.
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
 def _stated_version(package: str) -> Optional[str]:
     for name in DISTRIBUTIONS.get(package, (package,)):
-        try:
-            return metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
+        version = _distribution_version(name)
+        if version is not None:
+            return version
     # A source checkout on PYTHONPATH has no metadata; once imported, it still says what it is.
     return getattr(sys.modules.get(package), "__version__", None)
 

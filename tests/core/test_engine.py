@@ -139,6 +139,19 @@ def test_attributes_of_given_objects_follow(shapes):
     assert vars(Layer)["op"].__func__ is shapes.area
 
 
+def test_objects_that_answer_to_anything_are_not_asked(shapes, make_module):
+    """torch.distributed.reduce_op warns, and lazy modules import, when somebody asks for any attribute of theirs."""
+
+    class Touchy:
+        def __getattribute__(self, name):
+            raise AssertionError(f"asked for {name}")
+
+    holder = type("Holder", (), {"touchy": Touchy()})()
+    user = make_module("user_pkg", "from shapes_pkg import area", touchy=Touchy())
+    with PatchSet([patch(Replace("shapes_pkg:area", lambda *a: -1))], roots=[holder]):
+        assert user.area() == -1
+
+
 def test_alias_of_the_base_method_stays_with_the_base(shapes, make_module):
     """Patching the subclass's inherited method must not reach those who hold the base's."""
     user = make_module("user_pkg", "from shapes_pkg import Shape\nname = Shape.name")

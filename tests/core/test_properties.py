@@ -9,9 +9,13 @@ import types
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mmengine.registry import Registry
 
 from mx_driving._core import Patch, PatchSet, Replace
+
+try:
+    from mmengine.registry import Registry
+except ModuleNotFoundError:  # the mmcv1 line
+    from mmcv.utils import Registry
 
 PLACES = (
     "f",

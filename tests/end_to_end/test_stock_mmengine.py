@@ -62,9 +62,13 @@ def test_losses_equal_those_of_the_unpatched_run(patched, train, tmp_path):
 
 def test_two_ranks_stop_together_with_one_table_and_a_trace_for_each_chosen_rank(train, tmp_path):
     """On the CPU: gloo, by the rehearsal that the config asks for."""
-    imports = "custom_imports.imports=['mx_driving.rehearsal','mx_driving.runner_hooks']"
-    options = (*SMALL, "custom_hooks.0.stop_at=1", "custom_hooks.1.iters=(0,1)", "custom_hooks.1.ranks=(1,)", imports)
-    done = train(DEMO, tmp_path, *options, launcher=TORCHRUN, arguments=("--launcher", "pytorch"))
+    config = tmp_path / "rehearsed.py"
+    config.write_text(
+        f"_base_ = [{str(DEMO)!r}]\n"
+        "custom_imports = dict(imports=['mx_driving.rehearsal', 'mx_driving.runner_hooks'], allow_failed_imports=False)\n"
+    )
+    options = (*SMALL, "custom_hooks.0.stop_at=1", "custom_hooks.1.iters=(0,1)", "custom_hooks.1.ranks=(1,)")
+    done = train(config, tmp_path, *options, launcher=TORCHRUN, arguments=("--launcher", "pytorch"))
     text = done.stdout + done.stderr
     assert text.count("mx_driving patches on cpu") == 1
     assert text.count("rehearsal: no accelerator here") == 1

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 import torch
+
+pytest.importorskip("mmengine", reason="mmengine line; the mmcv1 line has tests of its own")
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader

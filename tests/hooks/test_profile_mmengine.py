@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+
+pytest.importorskip("mmengine", reason="mmengine line; the mmcv1 line has tests of its own")
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from toy import EPOCH, build_runner
