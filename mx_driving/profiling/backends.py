@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, List, Mapping
 import torch
 from torch import profiler
 
+from mx_driving.profiling.npu import NPURecorder
 from mx_driving.profiling.summary import write_summary
 from mx_driving.profiling.windows import Window
 
@@ -62,10 +63,10 @@ def _always(step: int) -> profiler.ProfilerAction:
     return profiler.ProfilerAction.RECORD
 
 
-RECORDERS: Dict[str, Callable[..., Recorder]] = {"cpu": Recorder, "cuda": Recorder}
+RECORDERS: Dict[str, Callable[..., Any]] = {"cpu": Recorder, "cuda": Recorder, "npu": NPURecorder}
 
 
-def open_recorder(device: str, window: Window, directory: Path, level: int, options: Mapping[str, Any]) -> Recorder:
+def open_recorder(device: str, window: Window, directory: Path, level: int, options: Mapping[str, Any]) -> Any:
     """Start the recorder for the device and return it."""
     recorder = RECORDERS[device](window, directory, level, options)
     recorder.start()

@@ -7,6 +7,7 @@ custom_hooks = [dict(type='NPUPatchHook', stop_at=1000), dict(type='ProfilerHook
 from __future__ import annotations
 
 from mx_driving._core.versions import installed_version, is_installed
+from mx_driving.runner_hooks.npu_setup import set_up
 
 __all__ = ["NPUPatchHook", "ProfilerHook"]
 
@@ -23,3 +24,5 @@ if _has_mmengine:
     from mx_driving.runner_hooks.mmengine_adapter import NPUPatchHook, ProfilerHook
 if _has_mmcv1:
     from mx_driving.runner_hooks.mmcv1_adapter import NPUPatchHook, ProfilerHook  # type: ignore[assignment]
+
+set_up()

@@ -6,6 +6,7 @@ import inspect
 from typing import Any, ClassVar, FrozenSet, Optional
 
 from mx_driving.runner_hooks import arguments
+from mx_driving.runner_hooks.npu_setup import allow_internal_format, set_up
 from mx_driving.runner_hooks.patching import Patching
 from mx_driving.runner_hooks.profiling import Profiling
 from mx_driving.runner_hooks.run import Run
@@ -56,6 +57,8 @@ class PatchHookArguments:
 
     def begin(self, run: Run) -> None:
         """Apply the patches, and say so if the stop lies beyond the run."""
+        if set_up():
+            allow_internal_format(self.allow_internal_format)
         self._patching.begin(run)
         if self.stop_at is not None and run.max_iters is not None and run.max_iters < self.stop_at and run.rank == 0:
             run.logger.warning("stop_at=%d is beyond the run's end at iteration %d", self.stop_at, run.max_iters)

@@ -37,8 +37,8 @@ def demo_data(tmp_path_factory):
 def train(demo_data):
     """Return a function that runs the stock train.py and returns the finished process."""
 
-    def run(config, work_dir, *options, launcher=(), arguments=(), expect=0):
-        env = dict(os.environ, MX_DRIVING_DEMO_DATA=f"{demo_data}/", OMP_NUM_THREADS="1")
+    def run(config, work_dir, *options, launcher=(), arguments=(), env=None, expect=0):
+        env = {**os.environ, "MX_DRIVING_DEMO_DATA": f"{demo_data}/", "OMP_NUM_THREADS": "1", **(env or {})}
         program = [sys.executable, *launcher, str(run_demo.stock_script()), str(config)]
         command = [*program, "--work-dir", str(work_dir), *arguments]
         command += ["--cfg-options", *options] if options else []

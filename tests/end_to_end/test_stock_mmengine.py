@@ -65,7 +65,8 @@ def test_two_ranks_stop_together_with_one_table_and_a_trace_for_each_chosen_rank
     config = tmp_path / "rehearsed.py"
     config.write_text(
         f"_base_ = [{str(DEMO)!r}]\n"
-        "custom_imports = dict(imports=['mx_driving.rehearsal', 'mx_driving.runner_hooks'], allow_failed_imports=False)\n"
+        "custom_imports = dict(\n"
+        "    imports=['mx_driving.rehearsal', 'mx_driving.runner_hooks'], allow_failed_imports=False)\n"
     )
     options = (*SMALL, "custom_hooks.0.stop_at=1", "custom_hooks.1.iters=(0,1)", "custom_hooks.1.ranks=(1,)")
     done = train(config, tmp_path, *options, launcher=TORCHRUN, arguments=("--launcher", "pytorch"))

@@ -57,7 +57,8 @@ def test_everything_is_as_before_after_the_run(tmp_path):
 
     owners = [
         mmcv._ext, multi_scale_deform_attn, deform_conv.DeformConv2dFunction, nuscenes, numpy, worker,
-        modulated_deform_conv.ModulatedDeformConv2dFunction, MMDistributedDataParallel, resnet.Bottleneck, resnet.ResNet,
+        modulated_deform_conv.ModulatedDeformConv2dFunction, MMDistributedDataParallel, resnet.Bottleneck,
+        resnet.ResNet,
     ]  # fmt: skip
     before = [dict(vars(owner)) for owner in owners]
     during = []

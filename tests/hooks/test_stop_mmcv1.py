@@ -40,7 +40,7 @@ def test_exactly_n_iterations(tmp_path, kind, stop_at):
 @pytest.mark.parametrize("kind", KINDS)
 def test_runner_is_left_as_it_was(tmp_path, kind):
     toy = Toy1Run(tmp_path, hook(stop_at=2), kind=kind)
-    before = (toy.runner.max_epochs, {name for name in vars(toy.runner)})
+    before = (toy.runner.max_epochs, set(vars(toy.runner)))
     runner = toy.run()
     assert runner.max_epochs == before[0]
     assert not {"train", "val", "data_batch"} & vars(runner).keys()

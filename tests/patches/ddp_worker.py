@@ -1,4 +1,4 @@
-"""One of two gloo processes: what mmcv 1.x's distributed wrapper does with and without the patches; rank 0 prints JSON."""
+"""One of two gloo processes: what mmcv 1.x's distributed wrapper does with and without the patches, as JSON."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 pytest.importorskip(
-    "mmcv.runner", reason="mmcv1 line: mmdet3d 1.0 is not installed here; the mmengine line has its own"
+    "mmcv.runner", reason="mmcv1 line; the mmengine line has its own"
 )
 from mmdet3d.core.bbox import CameraInstance3DBoxes, LiDARInstance3DBoxes
 from mmdet3d.datasets import nuscenes_dataset, nuscenes_mono_dataset
