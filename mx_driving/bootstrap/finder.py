@@ -44,7 +44,7 @@ class VersionFinder:
         with _lock:
             self._requests.append(request)
             if self not in sys.meta_path:
-                sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+                sys.meta_path.insert(0, self)
 
     def remove(self, request: Request) -> None:
         """Take back one request, in any order; the last one takes the finder away as well."""
@@ -52,7 +52,7 @@ class VersionFinder:
             # By identity: two equal requests are two wishes.
             self._requests = [kept for kept in self._requests if kept is not request]
             if not self._requests and self in sys.meta_path:
-                sys.meta_path.remove(self)  # type: ignore[arg-type]
+                sys.meta_path.remove(self)
 
     def find_spec(
         self, name: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None
@@ -89,7 +89,7 @@ class VersionFinder:
 def _checks_of(loader: Any, name: str) -> Checks:
     try:
         source = loader.get_source(name)
-    except (AttributeError, ImportError, OSError, SyntaxError, UnicodeDecodeError):
+    except (AttributeError, ImportError, OSError, SyntaxError, ValueError):
         # No readable source: the import itself reports whatever is wrong with it.
         source = None
     return read_checks(source or "")
@@ -126,7 +126,8 @@ class CheckedLoader:
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
-        name, verdicts = module.__name__, {}  # type: Tuple[str, Dict[str, Verdict]]
+        name = module.__name__
+        verdicts: Dict[str, Verdict] = {}
 
         def ask(target: str, true: str) -> Optional[str]:
             verdict = verdicts[target] = decide(name, target, true, self._checks.windows.get(target), self._request)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import pkgutil
+import sys
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import starter, switch
+from . import starter, startup, switch
 from .request import Request
 from .verdict import decide
 from .versions import Window
@@ -70,6 +71,11 @@ def status() -> Tuple[List[str], bool]:
     state = switch.current(directory)
     problems = [state.problem] if state.problem else []
     problems += switch.file_problems(directory) if directory else []
+    if state.request and not any(type(finder).__name__ in ("StartFinder", "VersionFinder") for finder in sys.meta_path):
+        problems.append(
+            f"this interpreter did not run {startup.PTH_NAME}, so nothing is shown to anybody: install mx_driving into "
+            "a site-packages directory of this environment, or call patch_mmcv_version"
+        )
     lines = [
         f"start-up files: {directory or 'not installed'}",
         f"switched on:    {state.request.value if state.request else 'no'} (by {state.by})",

@@ -37,7 +37,7 @@ def parse_request(value: Union[str, bytes], origin: str) -> Request:
     Returns: Request.
     Raises: ValueError: if it is anything else; the message quotes no more than its beginning.
     """
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    text = value.decode("utf-8-sig", "replace") if isinstance(value, bytes) else value
     first, *also = [part.strip() for part in text.strip().split(",")]
     return make_request(first, also, origin)
 

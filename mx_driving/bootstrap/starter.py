@@ -7,15 +7,19 @@ directory is gone. It imports only what every interpreter has loaded by then and
 import os
 import sys
 
+TYPE_CHECKING = False  # typing and __future__ are files to read, and this runs at interpreter start
+if TYPE_CHECKING:
+    from typing import Any, Optional, Tuple, Union
+
 VARIABLE = "MX_DRIVING_MMCV_VERSION"
 KILL_VARIABLE = "MX_DRIVING_BOOTSTRAP"
-KILL_VALUES = ("0", "off", "false", "no")
+OFF_VALUES = ("0", "off", "false", "no")
 SETTINGS_NAME = "mx_driving_bootstrap.settings"
 #: Top-level names with the prefix of the checking packages that check nothing themselves.
 NEVER = frozenset(("mmap", "mmcv", "mmengine"))
 
 
-def may_check(name):
+def may_check(name: str) -> bool:
     """Tell cheaply whether a module of this dotted name can be one that asserts a version of mmcv.
 
     Args: name (str): full module name; only its last part counts, so ``projects.mmdet3d_plugin`` qualifies.
@@ -25,23 +29,24 @@ def may_check(name):
     return last.startswith("mm") and last not in NEVER
 
 
-def killed():
+def killed() -> bool:
     """Return True when the kill switch ``MX_DRIVING_BOOTSTRAP`` is set to 0, off, false or no."""
-    return os.environ.get(KILL_VARIABLE, "").strip().lower() in KILL_VALUES
+    return os.environ.get(KILL_VARIABLE, "").strip().lower() in OFF_VALUES
 
 
-def requested(directory):
+def requested(directory: str) -> "Optional[Tuple[Union[str, bytes], str]]":
     """Return what is switched on and by whom, unchecked.
 
     Args: directory (str): where the settings file lies.
-    Returns: tuple[bytes | str, str] | None: the value and a readable origin; None when everything is off.
+    Returns: the value and a readable origin; None when everything is off.
     Raises: OSError: if the settings file is there but cannot be read.
     """
     if killed():
         return None
     value = os.environ.get(VARIABLE)
     if value:
-        return value, VARIABLE
+        # "0" would be a version by PEP 440, but who writes it wants one command without the environment's setting.
+        return None if value.strip().lower() in OFF_VALUES else (value, VARIABLE)
     path = os.path.join(directory, SETTINGS_NAME)
     if not os.path.lexists(path):
         return None
@@ -57,19 +62,20 @@ class StartFinder:
     per import, and a broken mx_driving cannot break interpreter start.
     """
 
-    def __init__(self, value, origin):
+    def __init__(self, value: "Union[str, bytes]", origin: str) -> None:
         self.value = value
         self.origin = origin
         self.failed = False
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: "Any" = None, target: "Any" = None) -> "Any":
         """Meta path protocol: return a spec for a checking package, None for everything else."""
         if self.failed or not may_check(name):
             return None
-        finder = self._hand_over()
+        finder = self.hand_over()
         return finder.find_spec(name, path, target) if finder is not None else None
 
-    def _hand_over(self):
+    def hand_over(self) -> "Any":
+        """Put the real finder in this one's place; returns it, or None after a warning when it cannot be loaded."""
         # One arbitrary failure of ours (half an uninstall, a syntax error of a mixed version) must not make the user's
         # import fail; it is reported once, and the package then sees the true version.
         try:
@@ -83,18 +89,18 @@ class StartFinder:
             # Level 3 is the user's import statement: importlib's own frames do not count.
             warnings.warn(_one_line(self.origin, exc), RuntimeWarning, stacklevel=3)
             return None
-        # Replaced in place: removing an entry while importlib iterates the list would skip the next finder.
+        # The real one has put itself in front, so importlib, which iterates the list right now, skips nobody.
         if self in sys.meta_path:
-            sys.meta_path[sys.meta_path.index(self)] = finder
+            sys.meta_path.remove(self)
         return finder
 
 
-def _one_line(origin, exc):
+def _one_line(origin: str, exc: Exception) -> str:
     text = " ".join(str(exc).split())[:200]
     return f"mx_driving: {origin} was ignored and every package sees the true mmcv: {type(exc).__name__}: {text}"
 
 
-def start(directory=None):
+def start(directory: "Optional[str]" = None) -> None:
     """Put the waiting finder in place if the bootstrap is switched on; called by the ``.pth`` and ``.start`` files.
 
     Args: directory (str | None): where the settings file lies; this file's own directory by default.

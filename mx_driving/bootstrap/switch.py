@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import filecmp
 import os
-import sys
+import site
 import tempfile
 from pathlib import Path
 from typing import List, NamedTuple, Optional
@@ -31,8 +31,14 @@ class State(NamedTuple):
 
 
 def site_directory() -> Optional[Path]:
-    """Return the directory on ``sys.path`` that holds the ``.pth`` file, or None when it is not installed."""
-    return next((Path(entry) for entry in sys.path if entry and (Path(entry) / PTH_NAME).is_file()), None)
+    """Return the site directory that holds the ``.pth`` file, or None when it is not installed.
+
+    Other directories of ``sys.path`` do not count: Python reads no ``.pth`` files in those of PYTHONPATH, and one that
+    belongs to another environment is not this one's to switch.
+    """
+    user = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
+    candidates = (Path(entry) for entry in [*user, *site.getsitepackages()])
+    return next((entry for entry in candidates if (entry / PTH_NAME).is_file()), None)
 
 
 def file_problems(directory: Path) -> List[str]:
@@ -78,7 +84,7 @@ def write(request: Optional[Request]) -> Path:
     directory = site_directory()
     if directory is None:
         raise FileNotFoundError(
-            f"expected {PTH_NAME} in a directory of this interpreter's sys.path, found none: "
+            f"expected {PTH_NAME} in a site-packages directory of this interpreter, found none: "
             "install mx_driving with pip (wheel or editable) into this environment"
         )
     # In this order, so that an interpreter which starts in between finds the settings that its .pth line asks for.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import re
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 #: No real version is longer; the limit keeps the regular expression from ever seeing 10 kB of garbage.
 MAX_LENGTH = 64
@@ -24,7 +24,7 @@ _PATTERN = re.compile(
 _PRE = {"alpha": "a", "beta": "b", "c": "rc", "pre": "rc", "preview": "rc"}
 _PRE_VALUE = {"a": -3, "b": -2, "rc": -1}
 
-COMPARE: Dict[str, Callable[[object, object], bool]] = {
+COMPARE: Dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
     ">": operator.gt,
     "<=": operator.le,

@@ -76,7 +76,7 @@ class Scope:
         self._names = {name for target in targets if target != root for name in (target, target + ".version")}
         self._decide = decide
         self._shown: Dict[str, Optional[str]] = {}
-        self._true: Dict[str, str] = {}
+        self._true: Dict[int, str] = {}
         self._before: Any = None
         self.is_open = False
 

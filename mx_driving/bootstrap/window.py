@@ -86,9 +86,9 @@ class _Reader:
                     self._values[name.asname or name.name] = _Value(root, "")
         elif isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
             value = self._resolve(node.value)
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            for name in (target.id for target in targets if isinstance(target, ast.Name) and value):
-                self._values[name] = value  # type: ignore[assignment]
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Name) and value is not None:
+                    self._values[target.id] = value
 
     def _resolve(self, node: ast.expr) -> Optional[_Value]:
         if isinstance(node, ast.Constant):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from types import TracebackType
-from typing import List, Optional, Sequence, Type
+from typing import Any, List, Optional, Sequence, Type
 
 from mx_driving.bootstrap import FINDER, MmcvVersionWarning, Request, make_request
 from mx_driving.bootstrap.starter import may_check
@@ -17,6 +17,10 @@ class MmcvVersionPatch:
 
     def __init__(self, request: Request) -> None:
         self.request = request
+        # A bootstrap that is switched on and still waits would come later and so have precedence over this request.
+        for finder in list(sys.meta_path):
+            if hasattr(finder, "hand_over"):
+                finder.hand_over()
         FINDER.add(request)
 
     def undo(self) -> None:
@@ -64,10 +68,10 @@ def imported_checkers() -> List[str]:
 
 
 def _checks_mmcv(name: str) -> bool:
-    loader = getattr(getattr(sys.modules.get(name), "__spec__", None), "loader", None)
+    loader: Any = getattr(getattr(sys.modules.get(name), "__spec__", None), "loader", None)
     try:
         source = loader.get_source(name) if hasattr(loader, "get_source") else None
-    except (ImportError, OSError, SyntaxError, UnicodeDecodeError):
+    except (ImportError, OSError, SyntaxError, ValueError):
         # The module runs already; without its source nothing can be said about its check.
         source = None
     return "mmcv" in read_checks(source or "").windows

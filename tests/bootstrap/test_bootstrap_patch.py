@@ -93,6 +93,26 @@ def test_automatic_from_python(ask: Callable[[str], Any], toys: ToyPackages) -> 
     assert ask("patch_mmcv_version('auto')\nimport mmdet; answer = mmdet.mmcv_version") == [1, 4, 0]
 
 
+def test_an_explicit_call_has_precedence_over_the_bootstrap(venv: Environment, toys: ToyPackages) -> None:
+    toys.checking("mmone", "1.3.8", "1.6.0")
+    toys.checking("mmtwo", "1.3.8", "1.6.0")
+    code = f"""{PRELUDE}
+with patch_mmcv_version("1.4.0"):
+    import mmone
+    names = [type(finder).__name__ for finder in sys.meta_path]
+import mmtwo
+finders = [names.count("VersionFinder"), names.count("StartFinder")]
+print(json.dumps([mmone.mmcv_version, mmtwo.mmcv_version, len(caught), *finders]))
+"""
+    answer = venv.answer(code, path=[toys.root], MX_DRIVING_MMCV_VERSION="auto")
+    assert answer == [[1, 4, 0], [1, 6, 0], 2, 1, 0]
+    # A value that is refused is refused once, and the call works without it.
+    code = PRELUDE + "patch_mmcv_version('1.4.0')\nimport mmone; print(json.dumps([mmone.mmcv_version, caught[0][0]]))"
+    version, message = venv.answer(code, path=[toys.root], MX_DRIVING_MMCV_VERSION="latest")
+    assert version == [1, 4, 0]
+    assert "MX_DRIVING_MMCV_VERSION was ignored" in message
+
+
 def test_explicit_version_of_another_line_warns_and_is_obeyed(ask: Callable[[str], Any], toys: ToyPackages) -> None:
     toys.checking("mmdet", "2.0.0", "2.1.0")
     answer = ask("patch_mmcv_version('2.0.1')\nimport mmdet; answer = [mmdet.mmcv_version, caught[0][0]]")

@@ -104,8 +104,8 @@ except AssertionError as exc:
 def test_an_error_of_the_package_itself_is_not_explained(ask: Callable[..., Any], toys: ToyPackages) -> None:
     toys.checking("mmtoy", "1.3.8", "1.4.0", after="import mmbroken\n")
     toys.module("mmbroken.py", "raise RuntimeError('mmcv ops are missing')\n")
-    code = "import sys\ntry:\n    import mmtoy\nexcept RuntimeError as exc:\n    answer = [str(exc), 'mmtoy' in sys.modules]"
-    assert ask(code) == ["mmcv ops are missing", False]
+    attempt = "import sys\ntry:\n    import mmtoy\nexcept RuntimeError as exc:\n    answer = [str(exc), "
+    assert ask(attempt + "'mmtoy' in sys.modules]") == ["mmcv ops are missing", False]
 
 
 CHECK = "\nassert d(mmcv.__version__) <= d('1.4.0')"

@@ -106,6 +106,12 @@ def test_kill_switch_wins(breakable: Environment, path: list[Path], value: str) 
     assert breakable.run("-c", MEET, path=path, MX_DRIVING_BOOTSTRAP="1").stdout == SHOWN
 
 
+def test_the_variable_can_switch_one_command_off(breakable: Environment, path: list[Path]) -> None:
+    breakable.run("-m", "mx_driving.bootstrap", "enable")
+    for value in ("0", "off"):
+        assert refused(breakable.run("-c", MEET, path=path, check=False, MX_DRIVING_MMCV_VERSION=value))
+
+
 # ---------------------------------------------------------------------------------------------- faults
 
 
@@ -134,8 +140,11 @@ def test_one_start_up_file_deleted(on: tuple[Environment, dict[str, str]], path:
     (environment.site / name).unlink()
     assert quiet(environment, **variables)
     status = environment.run("-m", "mx_driving.bootstrap", "status", check=False, **variables)
-    assert status.returncode == (0 if name.endswith(".pth") else 1)
-    assert "not installed" in status.stdout if name.endswith(".pth") else f"{name} missing" in status.stdout
+    expected = {
+        START_FILES[0]: "this interpreter did not run" if variables else "start-up files: not installed",
+    }.get(name, f"{name} missing in")
+    assert expected in status.stdout
+    assert status.returncode == (0 if expected.startswith("start-up") else 1)
 
 
 def test_everything_of_ours_deleted_but_the_pth(on: tuple[Environment, dict[str, str]]) -> None:

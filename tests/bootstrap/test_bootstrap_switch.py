@@ -95,7 +95,7 @@ def test_a_wrong_value_is_refused_and_nothing_is_written(switched: Environment, 
 def test_without_the_start_up_files_enable_says_what_to_do(switched: Environment) -> None:
     (switched.site / startup.PTH_NAME).unlink()
     done = command(switched, "enable")
-    assert done.returncode == 1
+    assert done.returncode == 1, done.stdout
     assert "install mx_driving with pip" in done.stderr
     assert "start-up files: not installed" in command(switched, "status").stdout
 
@@ -107,6 +107,27 @@ def test_a_settings_file_that_cannot_be_replaced(switched: Environment) -> None:
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert SETTINGS in done.stderr
     assert list(switched.site.glob(".mx_driving_*")) == []
+
+
+def test_files_in_a_directory_that_python_does_not_start_from(
+    switched: Environment, venv: Environment, tmp_path: Path
+) -> None:
+    """``pip install --target`` and PYTHONPATH: the ``.pth`` file is there, and Python does not read it."""
+    for name in START_FILES:
+        (tmp_path / name).write_bytes((switched.site / name).read_bytes())
+        (switched.site / name).unlink()
+    run = ["-m", "mx_driving.bootstrap", "status"]
+    done = switched.run(*run, path=[tmp_path], check=False, MX_DRIVING_MMCV_VERSION="auto")
+    assert (done.returncode, "problem: this interpreter did not run" in done.stdout) == (1, True)
+    assert "start-up files: not installed" in done.stdout
+    # With an installation that works, its directory is the one that counts.
+    assert f"start-up files: {venv.site}\n" in venv.run(*run, path=[tmp_path]).stdout
+
+
+def test_a_settings_file_with_a_byte_order_mark(switched: Environment) -> None:
+    command(switched, "enable")
+    (switched.site / SETTINGS).write_bytes(b"\xef\xbb\xbfauto\r\n")
+    assert "switched on:    auto" in command(switched, "status").stdout
 
 
 def test_the_console_command_is_the_same(switched: Environment, venv: Environment) -> None:
