@@ -1,4 +1,4 @@
-"""What patching costs: applying, calling through a patched name, and an idle hook; and what it saves for nuScenes boxes.
+"""What patching costs (applying, calling through a patched name, idle hooks) and what it saves for nuScenes boxes.
 
     python benchmarks/engine.py
 

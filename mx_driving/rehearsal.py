@@ -2,8 +2,8 @@
 
     custom_imports = dict(imports=['mx_driving.rehearsal', 'mx_driving.runner_hooks'], allow_failed_imports=False)
 
-``.cuda()`` returns the tensor or module itself, ``device_ids`` of distributed wrappers are dropped, and ``nccl`` becomes
-``gloo``. On a machine with an accelerator nothing is changed. ``undo()`` takes it back.
+``.cuda()`` returns the tensor or module itself, ``device_ids`` of distributed wrappers are dropped, and ``nccl``
+becomes ``gloo``. On a machine with an accelerator nothing is changed. ``undo()`` takes it back.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ class Patcher:
     def __init__(self, patches: Tuple, excluded: Dict, on: str, strict: bool, profiling: Any, stop_at: Optional[int]):
         self._device = arguments.one_of("device", on, arguments.DEVICES)
         self._set: Optional[PatchSet] = None
-        self._arguments = {"patches": patches, "excluded": excluded, "strict": strict}
+        self._arguments: Dict[str, Any] = {"patches": patches, "excluded": excluded, "strict": strict}
         self._profiling = profiling
         self._stop_at = stop_at
         self._training: Optional[Training] = None

@@ -16,8 +16,7 @@ CPU = [-1]
 
 def _unpacked_step(original: Callable, self: Any, *inputs: Any, **kwargs: Any) -> Any:
     if not self.device_ids:
-        inputs, kwargs = self.scatter(inputs, kwargs, CPU)
-        inputs, kwargs = inputs[0], kwargs[0]
+        (inputs,), (kwargs,) = self.scatter(inputs, kwargs, CPU)
     return original(self, *inputs, **kwargs)
 
 

@@ -14,11 +14,11 @@ from mx_driving.patches.ddp import CPU
 
 def _run_ddp_forward(self: Any, *inputs: Any, **kwargs: Any) -> Any:
     device_id = self.device_ids[0] if self.device_ids else CPU[0]
-    inputs, kwargs = self.to_kwargs(inputs, kwargs, device_id)
+    (inputs,), (kwargs,) = self.to_kwargs(inputs, kwargs, device_id)
     # torch marks the module as running here, for hooks that ask; the mark came after 2.0.
     inside = getattr(self, "_inside_ddp_forward", contextlib.nullcontext)
     with inside():
-        return self.module(*inputs[0], **kwargs[0])
+        return self.module(*inputs, **kwargs)
 
 
 PATCH = Patch(

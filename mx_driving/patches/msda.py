@@ -71,7 +71,7 @@ PATCH = Patch(
     ),
     requires=("mmcv>=1.4,<2.3",),
     reaches=("mmcv.ops.multi_scale_deform_attn:MultiScaleDeformableAttention",),
-    why="mmcv's extension has no CPU kernel and calls a CUDA kernel elsewhere; its torch fallback is 5 to 40 times slower",
+    why="mmcv's extension has no CPU kernel; its torch fallback is several times slower",
     upstream="mmcv 2.2.0 still has no CPU kernel; its NPU kernel needs a build of mmcv for that device",
     remove_when="mmcv ships CPU and NPU kernels in its wheels",
 )

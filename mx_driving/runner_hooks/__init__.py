@@ -23,6 +23,6 @@ if not (_has_mmcv1 or _has_mmengine):
 if _has_mmengine:
     from mx_driving.runner_hooks.mmengine_adapter import NPUPatchHook, ProfilerHook
 if _has_mmcv1:
-    from mx_driving.runner_hooks.mmcv1_adapter import NPUPatchHook, ProfilerHook  # type: ignore[assignment]
+    from mx_driving.runner_hooks.mmcv1_adapter import NPUPatchHook, ProfilerHook
 
 set_up()

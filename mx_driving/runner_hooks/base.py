@@ -102,7 +102,7 @@ class ProfilerHookArguments:
 
     def _stock_arguments(self) -> FrozenSet[str]:
         following = type(self).__mro__[type(self).__mro__.index(ProfilerHookArguments) + 1]
-        return frozenset(inspect.signature(following.__init__).parameters) - {"self"}
+        return frozenset(inspect.signature(following).parameters)
 
     def begin(self, run: Run, hooks: Any) -> None:
         """Check the windows against the run's end, be it the runner's own or a hook's ``stop_at``."""

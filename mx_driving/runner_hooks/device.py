@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
+from typing import Any
 
 import torch
 
@@ -21,7 +22,8 @@ def npu_problem() -> str:
         importlib.import_module("torch_npu")
     except (ImportError, OSError, RuntimeError) as exc:
         return f"torch_npu is installed but does not import ({str(exc).splitlines()[0]}); {HINT}"
-    return "" if torch.npu.is_available() else "torch_npu sees no NPU"
+    npu: Any = getattr(torch, "npu")  # noqa: B009 - torch_npu adds it: no type checker knows
+    return "" if npu.is_available() else "torch_npu sees no NPU"
 
 
 def resolve(device: str) -> str:

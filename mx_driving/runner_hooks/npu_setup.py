@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+from typing import Any
 
 import torch
 
@@ -25,7 +26,7 @@ def set_up() -> bool:
     # torch_npu's own rewriting of torch.cuda; it offers no way back, so it stays until the process ends.
     importlib.import_module("torch_npu.contrib.transfer_to_npu")
     allow_internal_format(False)
-    torch.npu.set_compile_mode(jit_compile=False)
+    _npu().set_compile_mode(jit_compile=False)
     _log.info("NPU: CUDA calls go to the NPU, private formats and jit compilation are off")
     _done = True
     return True
@@ -33,4 +34,8 @@ def set_up() -> bool:
 
 def allow_internal_format(allowed: bool) -> None:
     """Let torch_npu use its private memory formats, or not."""
-    torch.npu.config.allow_internal_format = allowed
+    _npu().config.allow_internal_format = allowed
+
+
+def _npu() -> Any:
+    return getattr(torch, "npu")  # noqa: B009 - torch_npu adds it: no type checker knows
