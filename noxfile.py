@@ -15,8 +15,10 @@ without CANN. After all of them, ``coverage_of_tests`` fails if a test ran in no
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
+import resource
 import shutil
 import sys
 import time
@@ -46,6 +48,7 @@ os.environ.setdefault("PIP_DISABLE_PIP_VERSION_CHECK", "1")
 nox.needs_version = ">=2026.10"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
+nox.options.allow_parallel = True  # used by `nox -j 2` and NOX_PARALLEL=2, which show a session's output at its end
 nox.options.stop_on_first_error = False
 nox.options.sessions = [
     "lint", "mmengine_env", "mmcv1_env", "mmengine", "mmcv1", "bootstrap", "emulator", "emulator_mmcv1",
@@ -55,14 +58,26 @@ nox.options.sessions = [
 
 @contextlib.contextmanager
 def timed(what: str) -> Iterator[None]:
-    """Note how long a stage took, for .ci/run."""
-    start = time.monotonic()
+    """Note how long a stage took, by the clock and in processor time of its processes, for .ci/run."""
+    start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     try:
         yield
     finally:
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        # Beside a loaded machine's clock, the processor's time is what can be compared.
+        busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         STATE.mkdir(exist_ok=True)
         with open(TIMINGS, "a") as file:
-            file.write(f"{time.monotonic() - start:8.0f} s  {what}\n")
+            file.write(f"{time.monotonic() - start:8.0f} s {busy:8.0f} s of processor  {what}\n")
+
+
+@contextlib.contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Keep other sessions out of a section: `nox -j 2` runs two at a time."""
+    STATE.mkdir(exist_ok=True)
+    with open(STATE / f"{name}.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def fingerprint(paths: Sequence[Path]) -> str:
@@ -168,7 +183,9 @@ def package_wheel(session: nox.Session, name: str) -> Path:
 
 def install_package(session: nox.Session, name: str) -> None:
     """Install this repository's wheel into environment ``name`` unless it is there."""
-    wheel, noted = package_wheel(session, name), STATE / f"{name}_env" / "package.txt"
+    with alone("wheel"):
+        wheel = package_wheel(session, name)
+    noted = STATE / f"{name}_env" / "package.txt"
     if noted.is_file() and noted.read_text() == str(wheel):
         return
     session.run(
@@ -257,7 +274,7 @@ def emulator_mmcv1(session: nox.Session) -> None:
     run_tests(session, "mmcv1_npu", "tests/emulator")
 
 
-@nox.session(venv_backend="none", requires=["mmengine_env"])
+@nox.session(venv_backend="none", requires=["mmengine", "mmcv1", "bootstrap", "emulator", "emulator_mmcv1"])
 def coverage_of_tests(session: nox.Session) -> None:
     """Fail if a test was skipped in every session that collected it."""
     session.run(python_of("mmengine"), "tools/never_ran.py", str(RESULTS), external=True)
