@@ -3,7 +3,8 @@
 #include <torch/version.h>
 
 extern "C" PyMODINIT_FUNC PyInit__C() {
-  static PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_C", nullptr, -1, nullptr, nullptr, nullptr, nullptr, nullptr};
+  static PyModuleDef definition = {
+      PyModuleDef_HEAD_INIT, "_C", nullptr, -1, nullptr, nullptr, nullptr, nullptr, nullptr};
   PyObject* module = PyModule_Create(&definition);
   // mx_driving.ops compares this with the torch that is running: torch promises no C++ ABI across minor versions.
   if (module != nullptr && PyModule_AddStringConstant(module, "torch_version", TORCH_VERSION) != 0) {

@@ -40,8 +40,8 @@ struct Neighbours {
 
   // Where each neighbour's channels are; absent ones read zeros, so that the loop over channels has no branch and
   // no infinity of an unrelated pixel can turn into NaN.
-  MX_DRIVING_INLINE void rows(const scalar_t* image, int64_t stride, const scalar_t* zeros, const scalar_t* (&out)[4])
-      const {
+  MX_DRIVING_INLINE void rows(
+      const scalar_t* image, int64_t stride, const scalar_t* zeros, const scalar_t* (&out)[4]) const {
     for (int i = 0; i < 4; ++i) {
       out[i] = present[i] ? image + pixel[i] * stride : zeros;
     }

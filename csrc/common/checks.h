@@ -10,10 +10,7 @@ namespace mx_driving {
 
 // Sizes are compared as SymInt so that the Meta kernel can run the same checks under dynamic shapes.
 inline void check_shape(
-    const char* op,
-    const char* name,
-    const at::Tensor& tensor,
-    std::initializer_list<c10::SymInt> expected,
+    const char* op, const char* name, const at::Tensor& tensor, std::initializer_list<c10::SymInt> expected,
     const char* layout) {
   const c10::SymIntArrayRef sizes(expected.begin(), expected.size());
   TORCH_CHECK(
@@ -28,24 +25,23 @@ inline void check_dim(const char* op, const char* name, const at::Tensor& tensor
 inline void check_like(
     const char* op, const char* name, const at::Tensor& tensor, const char* first_name, const at::Tensor& first) {
   TORCH_CHECK(
-      tensor.scalar_type() == first.scalar_type(),
-      op, ": ", name, " must have the dtype of ", first_name, ", ", first.scalar_type(),
-      ", got ", tensor.scalar_type());
+      tensor.scalar_type() == first.scalar_type(), op, ": ", name, " must have the dtype of ", first_name, ", ",
+      first.scalar_type(), ", got ", tensor.scalar_type());
   TORCH_CHECK(
-      tensor.device() == first.device(),
-      op, ": ", name, " must be on the device of ", first_name, ", ", first.device(), ", got ", tensor.device());
+      tensor.device() == first.device(), op, ": ", name, " must be on the device of ", first_name, ", ", first.device(),
+      ", got ", tensor.device());
 }
 
 inline void check_floating(const char* op, const char* name, const at::Tensor& tensor) {
   TORCH_CHECK(
-      at::isFloatingType(tensor.scalar_type()),
-      op, ": ", name, " must be a floating tensor, got ", tensor.scalar_type());
+      at::isFloatingType(tensor.scalar_type()), op, ": ", name, " must be a floating tensor, got ",
+      tensor.scalar_type());
 }
 
 inline void check_pair(const char* op, const char* name, at::IntArrayRef pair, int64_t least) {
   TORCH_CHECK(
-      pair.size() == 2 && pair[0] >= least && pair[1] >= least,
-      op, ": ", name, " must be two integers (height, width) >= ", least, ", got ", pair);
+      pair.size() == 2 && pair[0] >= least && pair[1] >= least, op, ": ", name,
+      " must be two integers (height, width) >= ", least, ", got ", pair);
 }
 
 } // namespace mx_driving

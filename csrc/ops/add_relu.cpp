@@ -2,9 +2,12 @@
 #include "add_relu.h"
 
 #include "../common/checks.h"
+#include "../common/dispatch.h"
 
-#include <ATen/ATen.h>
 #include <ATen/ExpandUtils.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/result_type.h>
+#include <ATen/ops/threshold_backward.h>
 #include <torch/csrc/autograd/autograd_not_implemented_fallback.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
@@ -25,30 +28,19 @@ Tensor backward(const Tensor& grad_output, const Tensor& output) {
   return at::threshold_backward(grad_output, output, 0).contiguous(output.suggest_memory_format());
 }
 
-Tensor call_forward(const Tensor& x, const Tensor& y) {
-  static const auto op =
-      c10::Dispatcher::singleton().findSchemaOrThrow("mx_driving::add_relu", "").typed<decltype(call_forward)>();
-  return op.call(x, y);
-}
-
-Tensor call_backward(const Tensor& grad_output, const Tensor& output) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("mx_driving::add_relu_backward", "")
-                             .typed<decltype(call_backward)>();
-  return op.call(grad_output, output);
-}
-
 struct AddRelu : torch::autograd::Function<AddRelu> {
   static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& y) {
     at::AutoDispatchBelowADInplaceOrView below_autograd;
-    const Tensor output = call_forward(x, y);
+    static const auto op = find_operator<decltype(empty_add_relu)>("mx_driving::add_relu");
+    const Tensor output = op.call(x, y);
     ctx->save_for_backward({output});
     return output;
   }
 
   // A broadcast operand gets the same gradient: the engine sums it over the broadcast dimensions.
   static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
-    const Tensor grad = call_backward(grad_outputs[0], ctx->get_saved_variables()[0]);
+    static const auto op = find_operator<decltype(backward_meta)>("mx_driving::add_relu_backward");
+    const Tensor grad = op.call(grad_outputs[0], ctx->get_saved_variables()[0]);
     return {grad, grad};
   }
 };
@@ -62,11 +54,10 @@ Tensor forward_autograd(const Tensor& x, const Tensor& y) {
 Tensor empty_add_relu(const Tensor& x, const Tensor& y) {
   check_floating("add_relu", "x", x);
   check_floating("add_relu", "y", y);
-  TORCH_CHECK(
-      x.device() == y.device(), "add_relu: y must be on the device of x, ", x.device(), ", got ", y.device());
+  TORCH_CHECK(x.device() == y.device(), "add_relu: y must be on the device of x, ", x.device(), ", got ", y.device());
   const auto shape = at::infer_size_symint(x.sym_sizes(), y.sym_sizes());
-  const auto format = x.dim() == static_cast<int64_t>(shape.size()) ? x.suggest_memory_format()
-                                                                     : at::MemoryFormat::Contiguous;
+  const auto format =
+      x.dim() == static_cast<int64_t>(shape.size()) ? x.suggest_memory_format() : at::MemoryFormat::Contiguous;
   return at::empty_symint(shape, x.options().dtype(at::result_type(x, y)).memory_format(format));
 }
 

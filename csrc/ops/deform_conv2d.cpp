@@ -1,7 +1,9 @@
 // Deformable convolution v1 (arXiv 1703.06211): schema, Meta kernel and autograd.
 #include "deform_conv_common.h"
 
-#include <ATen/ATen.h>
+#include "../common/dispatch.h"
+
+#include <ATen/ops/empty.h>
 #include <torch/csrc/autograd/autograd_not_implemented_fallback.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
@@ -15,81 +17,28 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 Tensor forward_meta(
-    const Tensor& input,
-    const Tensor& offset,
-    const Tensor& weight,
-    IntArrayRef stride,
-    IntArrayRef padding,
-    IntArrayRef dilation,
-    int64_t groups,
-    int64_t deform_groups) {
+    const Tensor& input, const Tensor& offset, const Tensor& weight, IntArrayRef stride, IntArrayRef padding,
+    IntArrayRef dilation, int64_t groups, int64_t deform_groups) {
   const auto size = check_deform_conv(
       {"deform_conv2d", input, offset, {}, weight, {}}, {stride, padding, dilation, groups, deform_groups});
   return at::empty_symint(size, input.options());
 }
 
 std::tuple<Tensor, Tensor, Tensor> backward_meta(
-    const Tensor& grad_output,
-    const Tensor& input,
-    const Tensor& offset,
-    const Tensor& weight,
-    IntArrayRef stride,
-    IntArrayRef padding,
-    IntArrayRef dilation,
-    int64_t groups,
-    int64_t deform_groups) {
+    const Tensor& grad_output, const Tensor& input, const Tensor& offset, const Tensor& weight, IntArrayRef stride,
+    IntArrayRef padding, IntArrayRef dilation, int64_t groups, int64_t deform_groups) {
   check_deform_conv_backward(
-      {"deform_conv2d", input, offset, {}, weight, {}},
-      {stride, padding, dilation, groups, deform_groups},
+      {"deform_conv2d", input, offset, {}, weight, {}}, {stride, padding, dilation, groups, deform_groups},
       grad_output);
   return {
-      at::empty_symint(input.sym_sizes(), input.options()),
-      at::empty_symint(offset.sym_sizes(), input.options()),
+      at::empty_symint(input.sym_sizes(), input.options()), at::empty_symint(offset.sym_sizes(), input.options()),
       at::empty_symint(weight.sym_sizes(), input.options())};
-}
-
-Tensor call_forward(
-    const Tensor& input,
-    const Tensor& offset,
-    const Tensor& weight,
-    IntArrayRef stride,
-    IntArrayRef padding,
-    IntArrayRef dilation,
-    int64_t groups,
-    int64_t deform_groups) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("mx_driving::deform_conv2d", "")
-                             .typed<decltype(call_forward)>();
-  return op.call(input, offset, weight, stride, padding, dilation, groups, deform_groups);
-}
-
-std::tuple<Tensor, Tensor, Tensor> call_backward(
-    const Tensor& grad_output,
-    const Tensor& input,
-    const Tensor& offset,
-    const Tensor& weight,
-    IntArrayRef stride,
-    IntArrayRef padding,
-    IntArrayRef dilation,
-    int64_t groups,
-    int64_t deform_groups) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("mx_driving::deform_conv2d_backward", "")
-                             .typed<decltype(call_backward)>();
-  return op.call(grad_output, input, offset, weight, stride, padding, dilation, groups, deform_groups);
 }
 
 struct DeformConv2d : torch::autograd::Function<DeformConv2d> {
   static Tensor forward(
-      AutogradContext* ctx,
-      const Tensor& input,
-      const Tensor& offset,
-      const Tensor& weight,
-      IntArrayRef stride,
-      IntArrayRef padding,
-      IntArrayRef dilation,
-      int64_t groups,
-      int64_t deform_groups) {
+      AutogradContext* ctx, const Tensor& input, const Tensor& offset, const Tensor& weight, IntArrayRef stride,
+      IntArrayRef padding, IntArrayRef dilation, int64_t groups, int64_t deform_groups) {
     at::AutoDispatchBelowADInplaceOrView below_autograd;
     ctx->save_for_backward({input, offset, weight});
     ctx->saved_data["stride"] = stride;
@@ -97,29 +46,24 @@ struct DeformConv2d : torch::autograd::Function<DeformConv2d> {
     ctx->saved_data["dilation"] = dilation;
     ctx->saved_data["groups"] = groups;
     ctx->saved_data["deform_groups"] = deform_groups;
-    return call_forward(input, offset, weight, stride, padding, dilation, groups, deform_groups);
+    static const auto op = find_operator<decltype(forward_meta)>("mx_driving::deform_conv2d");
+    return op.call(input, offset, weight, stride, padding, dilation, groups, deform_groups);
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
+    static const auto op = find_operator<decltype(backward_meta)>("mx_driving::deform_conv2d_backward");
     const auto saved = ctx->get_saved_variables();
     auto& data = ctx->saved_data;
-    auto [input, offset, weight] = call_backward(
-        grad_outputs[0], saved[0], saved[1], saved[2],
-        data["stride"].toIntVector(), data["padding"].toIntVector(), data["dilation"].toIntVector(),
-        data["groups"].toInt(), data["deform_groups"].toInt());
+    auto [input, offset, weight] = op.call(
+        grad_outputs[0], saved[0], saved[1], saved[2], data["stride"].toIntVector(), data["padding"].toIntVector(),
+        data["dilation"].toIntVector(), data["groups"].toInt(), data["deform_groups"].toInt());
     return {input, offset, weight, {}, {}, {}, {}, {}};
   }
 };
 
 Tensor forward_autograd(
-    const Tensor& input,
-    const Tensor& offset,
-    const Tensor& weight,
-    IntArrayRef stride,
-    IntArrayRef padding,
-    IntArrayRef dilation,
-    int64_t groups,
-    int64_t deform_groups) {
+    const Tensor& input, const Tensor& offset, const Tensor& weight, IntArrayRef stride, IntArrayRef padding,
+    IntArrayRef dilation, int64_t groups, int64_t deform_groups) {
   return DeformConv2d::apply(input, offset, weight, stride, padding, dilation, groups, deform_groups);
 }
 

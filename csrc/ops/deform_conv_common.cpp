@@ -1,3 +1,4 @@
+// Checks of both deformable convolutions.
 #include "deform_conv_common.h"
 
 #include "../common/checks.h"
@@ -16,14 +17,14 @@ void check_arguments(const char* op, const DeformConvArgs& args) {
 void check_channels(const DeformConvTensors& t, const DeformConvArgs& args) {
   const auto channels = t.input.sym_size(1), outputs = t.weight.sym_size(0);
   TORCH_CHECK(
-      channels == t.weight.sym_size(1) * args.groups,
-      t.op, ": weight must be [O, C / groups, kh, kw] with C = ", channels, " and groups = ", args.groups,
-      ", got ", t.weight.sym_sizes());
+      channels == t.weight.sym_size(1) * args.groups, t.op,
+      ": weight must be [O, C / groups, kh, kw] with C = ", channels, " and groups = ", args.groups, ", got ",
+      t.weight.sym_sizes());
   TORCH_CHECK(
       outputs % args.groups == 0, t.op, ": groups must divide the output channels, ", outputs, ", got ", args.groups);
   TORCH_CHECK(
-      channels % args.deform_groups == 0,
-      t.op, ": deform_groups must divide the input channels, ", channels, ", got ", args.deform_groups);
+      channels % args.deform_groups == 0, t.op, ": deform_groups must divide the input channels, ", channels, ", got ",
+      args.deform_groups);
 }
 
 // Height (axis 0) or width (axis 1) of the output.
@@ -31,9 +32,8 @@ c10::SymInt output_extent(const DeformConvTensors& t, const DeformConvArgs& args
   const auto extent = t.input.sym_size(2 + axis) + 2 * args.padding[axis];
   const auto kernel = args.dilation[axis] * (t.weight.sym_size(2 + axis) - 1) + 1;
   TORCH_CHECK(
-      extent >= kernel,
-      t.op, ": the padded input must be at least as large as the dilated kernel, ", kernel, ", got ", extent,
-      " along ", axis == 0 ? "height" : "width");
+      extent >= kernel, t.op, ": the padded input must be at least as large as the dilated kernel, ", kernel, ", got ",
+      extent, " along ", axis == 0 ? "height" : "width");
   return (extent - kernel) / args.stride[axis] + 1;
 }
 
@@ -49,8 +49,7 @@ std::vector<c10::SymInt> check_deform_conv(const DeformConvTensors& t, const Def
   const auto taps = t.weight.sym_size(2) * t.weight.sym_size(3) * args.deform_groups;
   TORCH_CHECK(taps > 0, t.op, ": the kernel must not be empty, got weight ", t.weight.sym_sizes());
   const auto height = output_extent(t, args, 0), width = output_extent(t, args, 1);
-  check_shape(
-      t.op, "offset", t.offset, {batch, taps * 2, height, width}, "[N, deform_groups * kh * kw * 2, Ho, Wo]");
+  check_shape(t.op, "offset", t.offset, {batch, taps * 2, height, width}, "[N, deform_groups * kh * kw * 2, Ho, Wo]");
   check_like(t.op, "offset", t.offset, "input", t.input);
   check_like(t.op, "weight", t.weight, "input", t.input);
   if (t.mask.defined()) {
@@ -64,8 +63,7 @@ std::vector<c10::SymInt> check_deform_conv(const DeformConvTensors& t, const Def
   return {batch, outputs, height, width};
 }
 
-void check_deform_conv_backward(
-    const DeformConvTensors& t, const DeformConvArgs& args, const at::Tensor& grad_output) {
+void check_deform_conv_backward(const DeformConvTensors& t, const DeformConvArgs& args, const at::Tensor& grad_output) {
   const auto size = check_deform_conv(t, args);
   check_shape(t.op, "grad_output", grad_output, {size[0], size[1], size[2], size[3]}, "[N, O, Ho, Wo]");
   check_like(t.op, "grad_output", grad_output, "input", t.input);

@@ -26,7 +26,6 @@ struct DeformConvTensors {
 std::vector<c10::SymInt> check_deform_conv(const DeformConvTensors& t, const DeformConvArgs& args);
 
 // The same for a backward call.
-void check_deform_conv_backward(
-    const DeformConvTensors& t, const DeformConvArgs& args, const at::Tensor& grad_output);
+void check_deform_conv_backward(const DeformConvTensors& t, const DeformConvArgs& args, const at::Tensor& grad_output);
 
 } // namespace mx_driving

@@ -2,8 +2,10 @@
 #include "max_pool2d.h"
 
 #include "../common/checks.h"
+#include "../common/dispatch.h"
 
-#include <ATen/ATen.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/autograd_not_implemented_fallback.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
@@ -26,40 +28,17 @@ std::tuple<Tensor, Tensor> forward_meta(
 }
 
 Tensor backward_meta(
-    const Tensor& grad_output,
-    const Tensor& input,
-    const Tensor& indices,
-    IntArrayRef kernel_size,
-    IntArrayRef stride,
+    const Tensor& grad_output, const Tensor& input, const Tensor& indices, IntArrayRef kernel_size, IntArrayRef stride,
     IntArrayRef padding) {
   return at::empty_symint(input.sym_sizes(), input.options().memory_format(input.suggest_memory_format()));
-}
-
-std::tuple<Tensor, Tensor> call_forward(
-    const Tensor& input, IntArrayRef kernel_size, IntArrayRef stride, IntArrayRef padding) {
-  static const auto op =
-      c10::Dispatcher::singleton().findSchemaOrThrow("mx_driving::max_pool2d", "").typed<decltype(call_forward)>();
-  return op.call(input, kernel_size, stride, padding);
-}
-
-Tensor call_backward(
-    const Tensor& grad_output,
-    const Tensor& input,
-    const Tensor& indices,
-    IntArrayRef kernel_size,
-    IntArrayRef stride,
-    IntArrayRef padding) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("mx_driving::max_pool2d_backward", "")
-                             .typed<decltype(call_backward)>();
-  return op.call(grad_output, input, indices, kernel_size, stride, padding);
 }
 
 struct MaxPool2d : torch::autograd::Function<MaxPool2d> {
   static variable_list forward(
       AutogradContext* ctx, const Tensor& input, IntArrayRef kernel_size, IntArrayRef stride, IntArrayRef padding) {
     at::AutoDispatchBelowADInplaceOrView below_autograd;
-    auto [output, indices] = call_forward(input, kernel_size, stride, padding);
+    static const auto op = find_operator<decltype(forward_meta)>("mx_driving::max_pool2d");
+    auto [output, indices] = op.call(input, kernel_size, stride, padding);
     ctx->save_for_backward({input, indices});
     ctx->mark_non_differentiable({indices});
     ctx->saved_data["kernel_size"] = kernel_size;
@@ -69,13 +48,12 @@ struct MaxPool2d : torch::autograd::Function<MaxPool2d> {
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
+    static const auto op = find_operator<decltype(backward_meta)>("mx_driving::max_pool2d_backward");
     const auto saved = ctx->get_saved_variables();
     const auto kernel_size = ctx->saved_data["kernel_size"].toIntVector();
     const auto stride = ctx->saved_data["stride"].toIntVector();
     const auto padding = ctx->saved_data["padding"].toIntVector();
-    return {
-        call_backward(grad_outputs[0], saved[0], saved[1], kernel_size, stride, padding),
-        Tensor(), Tensor(), Tensor()};
+    return {op.call(grad_outputs[0], saved[0], saved[1], kernel_size, stride, padding), Tensor(), Tensor(), Tensor()};
   }
 };
 
@@ -97,12 +75,12 @@ std::vector<c10::SymInt> max_pool2d_output_size(
   std::vector<c10::SymInt> sizes = input.sym_sizes().vec();
   for (int i = 0; i < 2; ++i) {
     TORCH_CHECK(
-        2 * padding[i] <= kernel_size[i],
-        kOp, ": padding must be at most half of kernel_size, ", kernel_size, ", got ", padding);
+        2 * padding[i] <= kernel_size[i], kOp, ": padding must be at most half of kernel_size, ", kernel_size, ", got ",
+        padding);
     TORCH_CHECK(
-        sizes[i + 2] + 2 * padding[i] >= kernel_size[i],
-        kOp, ": the padded input must be at least as large as kernel_size, ", kernel_size,
-        ", got input ", input.sym_sizes(), " and padding ", padding);
+        sizes[i + 2] + 2 * padding[i] >= kernel_size[i], kOp,
+        ": the padded input must be at least as large as kernel_size, ", kernel_size, ", got input ", input.sym_sizes(),
+        " and padding ", padding);
     sizes[i + 2] = (sizes[i + 2] + 2 * padding[i] - kernel_size[i]) / stride[i] + 1;
   }
   return sizes;

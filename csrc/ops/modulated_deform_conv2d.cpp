@@ -1,7 +1,9 @@
 // Deformable convolution v2, with a mask (arXiv 1811.11168): schema, Meta kernel and autograd.
 #include "deform_conv_common.h"
 
-#include <ATen/ATen.h>
+#include "../common/dispatch.h"
+
+#include <ATen/ops/empty.h>
 #include <torch/csrc/autograd/autograd_not_implemented_fallback.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
@@ -17,87 +19,27 @@ using torch::autograd::variable_list;
 constexpr const char* kOp = "modulated_deform_conv2d";
 
 Tensor forward_meta(
-    const Tensor& input,
-    const Tensor& offset,
-    const Tensor& mask,
-    const Tensor& weight,
-    const OptionalTensor& bias,
-    IntArrayRef stride,
-    IntArrayRef padding,
-    IntArrayRef dilation,
-    int64_t groups,
-    int64_t deform_groups) {
+    const Tensor& input, const Tensor& offset, const Tensor& mask, const Tensor& weight, const OptionalTensor& bias,
+    IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, int64_t groups, int64_t deform_groups) {
   const auto size = check_deform_conv(
       {kOp, input, offset, mask, weight, bias.value_or(Tensor())}, {stride, padding, dilation, groups, deform_groups});
   return at::empty_symint(size, input.options());
 }
 
 std::tuple<Tensor, Tensor, Tensor, Tensor> backward_meta(
-    const Tensor& grad_output,
-    const Tensor& input,
-    const Tensor& offset,
-    const Tensor& mask,
-    const Tensor& weight,
-    IntArrayRef stride,
-    IntArrayRef padding,
-    IntArrayRef dilation,
-    int64_t groups,
-    int64_t deform_groups) {
+    const Tensor& grad_output, const Tensor& input, const Tensor& offset, const Tensor& mask, const Tensor& weight,
+    IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, int64_t groups, int64_t deform_groups) {
   check_deform_conv_backward(
       {kOp, input, offset, mask, weight, {}}, {stride, padding, dilation, groups, deform_groups}, grad_output);
   return {
-      at::empty_symint(input.sym_sizes(), input.options()),
-      at::empty_symint(offset.sym_sizes(), input.options()),
-      at::empty_symint(mask.sym_sizes(), input.options()),
-      at::empty_symint(weight.sym_sizes(), input.options())};
-}
-
-Tensor call_forward(
-    const Tensor& input,
-    const Tensor& offset,
-    const Tensor& mask,
-    const Tensor& weight,
-    const OptionalTensor& bias,
-    IntArrayRef stride,
-    IntArrayRef padding,
-    IntArrayRef dilation,
-    int64_t groups,
-    int64_t deform_groups) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("mx_driving::modulated_deform_conv2d", "")
-                             .typed<decltype(call_forward)>();
-  return op.call(input, offset, mask, weight, bias, stride, padding, dilation, groups, deform_groups);
-}
-
-std::tuple<Tensor, Tensor, Tensor, Tensor> call_backward(
-    const Tensor& grad_output,
-    const Tensor& input,
-    const Tensor& offset,
-    const Tensor& mask,
-    const Tensor& weight,
-    IntArrayRef stride,
-    IntArrayRef padding,
-    IntArrayRef dilation,
-    int64_t groups,
-    int64_t deform_groups) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("mx_driving::modulated_deform_conv2d_backward", "")
-                             .typed<decltype(call_backward)>();
-  return op.call(grad_output, input, offset, mask, weight, stride, padding, dilation, groups, deform_groups);
+      at::empty_symint(input.sym_sizes(), input.options()), at::empty_symint(offset.sym_sizes(), input.options()),
+      at::empty_symint(mask.sym_sizes(), input.options()), at::empty_symint(weight.sym_sizes(), input.options())};
 }
 
 struct ModulatedDeformConv2d : torch::autograd::Function<ModulatedDeformConv2d> {
   static Tensor forward(
-      AutogradContext* ctx,
-      const Tensor& input,
-      const Tensor& offset,
-      const Tensor& mask,
-      const Tensor& weight,
-      const OptionalTensor& bias,
-      IntArrayRef stride,
-      IntArrayRef padding,
-      IntArrayRef dilation,
-      int64_t groups,
+      AutogradContext* ctx, const Tensor& input, const Tensor& offset, const Tensor& mask, const Tensor& weight,
+      const OptionalTensor& bias, IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, int64_t groups,
       int64_t deform_groups) {
     at::AutoDispatchBelowADInplaceOrView below_autograd;
     ctx->save_for_backward({input, offset, mask, weight});
@@ -107,16 +49,18 @@ struct ModulatedDeformConv2d : torch::autograd::Function<ModulatedDeformConv2d> 
     ctx->saved_data["dilation"] = dilation;
     ctx->saved_data["groups"] = groups;
     ctx->saved_data["deform_groups"] = deform_groups;
-    return call_forward(input, offset, mask, weight, bias, stride, padding, dilation, groups, deform_groups);
+    static const auto op = find_operator<decltype(forward_meta)>("mx_driving::modulated_deform_conv2d");
+    return op.call(input, offset, mask, weight, bias, stride, padding, dilation, groups, deform_groups);
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
+    static const auto op = find_operator<decltype(backward_meta)>("mx_driving::modulated_deform_conv2d_backward");
     const auto saved = ctx->get_saved_variables();
     auto& data = ctx->saved_data;
-    auto [input, offset, mask, weight] = call_backward(
-        grad_outputs[0], saved[0], saved[1], saved[2], saved[3],
-        data["stride"].toIntVector(), data["padding"].toIntVector(), data["dilation"].toIntVector(),
-        data["groups"].toInt(), data["deform_groups"].toInt());
+    auto [input, offset, mask, weight] = op.call(
+        grad_outputs[0], saved[0], saved[1], saved[2], saved[3], data["stride"].toIntVector(),
+        data["padding"].toIntVector(), data["dilation"].toIntVector(), data["groups"].toInt(),
+        data["deform_groups"].toInt());
     // The bias needs no kernel of ours on any backend.
     const Tensor bias = data["with_bias"].toBool() ? grad_outputs[0].sum({0, 2, 3}) : Tensor();
     return {input, offset, mask, weight, bias, {}, {}, {}, {}, {}};
@@ -124,16 +68,8 @@ struct ModulatedDeformConv2d : torch::autograd::Function<ModulatedDeformConv2d> 
 };
 
 Tensor forward_autograd(
-    const Tensor& input,
-    const Tensor& offset,
-    const Tensor& mask,
-    const Tensor& weight,
-    const OptionalTensor& bias,
-    IntArrayRef stride,
-    IntArrayRef padding,
-    IntArrayRef dilation,
-    int64_t groups,
-    int64_t deform_groups) {
+    const Tensor& input, const Tensor& offset, const Tensor& mask, const Tensor& weight, const OptionalTensor& bias,
+    IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, int64_t groups, int64_t deform_groups) {
   return ModulatedDeformConv2d::apply(
       input, offset, mask, weight, bias, stride, padding, dilation, groups, deform_groups);
 }

@@ -2,8 +2,9 @@
 #include "ms_deform_attn.h"
 
 #include "../common/checks.h"
+#include "../common/dispatch.h"
 
-#include <ATen/ATen.h>
+#include <ATen/ops/empty.h>
 #include <torch/csrc/autograd/autograd_not_implemented_fallback.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
@@ -19,11 +20,11 @@ constexpr const char* kOp = "ms_deform_attn";
 
 void check_index(const char* name, const Tensor& tensor, const Tensor& value) {
   TORCH_CHECK(
-      tensor.scalar_type() == at::kLong || tensor.scalar_type() == at::kInt,
-      kOp, ": ", name, " must be int64 or int32, got ", tensor.scalar_type());
+      tensor.scalar_type() == at::kLong || tensor.scalar_type() == at::kInt, kOp, ": ", name,
+      " must be int64 or int32, got ", tensor.scalar_type());
   TORCH_CHECK(
-      tensor.device() == value.device(),
-      kOp, ": ", name, " must be on the device of value, ", value.device(), ", got ", tensor.device());
+      tensor.device() == value.device(), kOp, ": ", name, " must be on the device of value, ", value.device(), ", got ",
+      tensor.device());
 }
 
 Tensor forward_meta(
@@ -34,11 +35,7 @@ Tensor forward_meta(
 }
 
 std::tuple<Tensor, Tensor, Tensor> backward_meta(
-    const Tensor& value,
-    const Tensor& shapes,
-    const Tensor& starts,
-    const Tensor& locations,
-    const Tensor& weights,
+    const Tensor& value, const Tensor& shapes, const Tensor& starts, const Tensor& locations, const Tensor& weights,
     const Tensor& grad_output) {
   check_ms_deform_attn_backward(value, shapes, starts, locations, weights, grad_output);
   return {
@@ -47,44 +44,20 @@ std::tuple<Tensor, Tensor, Tensor> backward_meta(
       at::empty_symint(weights.sym_sizes(), weights.options())};
 }
 
-Tensor call_forward(
-    const Tensor& value, const Tensor& shapes, const Tensor& starts, const Tensor& locations, const Tensor& weights) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("mx_driving::ms_deform_attn", "")
-                             .typed<decltype(call_forward)>();
-  return op.call(value, shapes, starts, locations, weights);
-}
-
-std::tuple<Tensor, Tensor, Tensor> call_backward(
-    const Tensor& value,
-    const Tensor& shapes,
-    const Tensor& starts,
-    const Tensor& locations,
-    const Tensor& weights,
-    const Tensor& grad_output) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("mx_driving::ms_deform_attn_backward", "")
-                             .typed<decltype(call_backward)>();
-  return op.call(value, shapes, starts, locations, weights, grad_output);
-}
-
 struct MsDeformAttn : torch::autograd::Function<MsDeformAttn> {
   static Tensor forward(
-      AutogradContext* ctx,
-      const Tensor& value,
-      const Tensor& shapes,
-      const Tensor& starts,
-      const Tensor& locations,
+      AutogradContext* ctx, const Tensor& value, const Tensor& shapes, const Tensor& starts, const Tensor& locations,
       const Tensor& weights) {
     at::AutoDispatchBelowADInplaceOrView below_autograd;
     ctx->save_for_backward({value, shapes, starts, locations, weights});
-    return call_forward(value, shapes, starts, locations, weights);
+    static const auto op = find_operator<decltype(forward_meta)>("mx_driving::ms_deform_attn");
+    return op.call(value, shapes, starts, locations, weights);
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
+    static const auto op = find_operator<decltype(backward_meta)>("mx_driving::ms_deform_attn_backward");
     const auto saved = ctx->get_saved_variables();
-    auto [value, locations, weights] =
-        call_backward(saved[0], saved[1], saved[2], saved[3], saved[4], grad_outputs[0]);
+    auto [value, locations, weights] = op.call(saved[0], saved[1], saved[2], saved[3], saved[4], grad_outputs[0]);
     return {value, Tensor(), Tensor(), locations, weights};
   }
 };
@@ -107,8 +80,7 @@ void check_ms_deform_attn(
   const auto queries = locations.sym_size(1), points = locations.sym_size(4);
   check_shape(kOp, "spatial_shapes", shapes, {levels, 2}, "[L, 2]");
   check_shape(kOp, "level_start_index", starts, {levels}, "[L]");
-  check_shape(
-      kOp, "sampling_locations", locations, {batch, queries, heads, levels, points, 2}, "[B, Q, M, L, P, 2]");
+  check_shape(kOp, "sampling_locations", locations, {batch, queries, heads, levels, points, 2}, "[B, Q, M, L, P, 2]");
   check_shape(kOp, "attention_weights", weights, {batch, queries, heads, levels, points}, "[B, Q, M, L, P]");
   check_like(kOp, "sampling_locations", locations, "value", value);
   check_like(kOp, "attention_weights", weights, "value", value);
@@ -117,19 +89,12 @@ void check_ms_deform_attn(
 }
 
 void check_ms_deform_attn_backward(
-    const Tensor& value,
-    const Tensor& shapes,
-    const Tensor& starts,
-    const Tensor& locations,
-    const Tensor& weights,
+    const Tensor& value, const Tensor& shapes, const Tensor& starts, const Tensor& locations, const Tensor& weights,
     const Tensor& grad_output) {
   check_ms_deform_attn(value, shapes, starts, locations, weights);
   check_shape(
-      kOp,
-      "grad_output",
-      grad_output,
-      {value.sym_size(0), locations.sym_size(1), value.sym_size(2) * value.sym_size(3)},
-      "[B, Q, M * D]");
+      kOp, "grad_output", grad_output,
+      {value.sym_size(0), locations.sym_size(1), value.sym_size(2) * value.sym_size(3)}, "[B, Q, M * D]");
   check_like(kOp, "grad_output", grad_output, "value", value);
 }
 

@@ -3,15 +3,17 @@
 
 #include "../../common/vectorise.h"
 
-#include <ATen/ATen.h>
 #include <ATen/Dispatch.h>
 #include <ATen/OpMathType.h>
+#include <ATen/core/Tensor.h>
 #include <torch/library.h>
 
 namespace mx_driving {
 namespace {
 
 using at::Tensor;
+
+constexpr int64_t kGrain = 32768; // below this a second thread costs more than it brings
 
 template <typename scalar_t>
 struct AddRelu {
@@ -32,13 +34,11 @@ Tensor add_relu_cpu(const Tensor& x, const Tensor& y) {
   const Tensor out = empty_add_relu(x, y);
   // The same memory order in all three makes the operands plain arrays; where they already are, nothing is copied.
   const auto format = out.suggest_memory_format();
-  const auto arrange = [&](const Tensor& t) {
-    return t.to(out.scalar_type()).expand(out.sizes()).contiguous(format);
-  };
+  const auto arrange = [&](const Tensor& t) { return t.to(out.scalar_type()).expand(out.sizes()).contiguous(format); };
   const Tensor a = arrange(x), b = arrange(y);
   AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, out.scalar_type(), "add_relu", [&] {
     const AddRelu<scalar_t> body{a.data_ptr<scalar_t>(), b.data_ptr<scalar_t>(), out.data_ptr<scalar_t>()};
-    parallel_vectorised(out.numel(), at::internal::GRAIN_SIZE, body);
+    parallel_vectorised(out.numel(), kGrain, body);
   });
   return out;
 }

@@ -9,31 +9,17 @@ using at::IntArrayRef;
 using at::Tensor;
 
 Tensor forward_cpu(
-    const Tensor& input,
-    const Tensor& offset,
-    const Tensor& weight,
-    IntArrayRef stride,
-    IntArrayRef padding,
-    IntArrayRef dilation,
-    int64_t groups,
-    int64_t deform_groups) {
+    const Tensor& input, const Tensor& offset, const Tensor& weight, IntArrayRef stride, IntArrayRef padding,
+    IntArrayRef dilation, int64_t groups, int64_t deform_groups) {
   return deform_conv_cpu(
       {"deform_conv2d", input, offset, {}, weight, {}}, {stride, padding, dilation, groups, deform_groups});
 }
 
 std::tuple<Tensor, Tensor, Tensor> backward_cpu(
-    const Tensor& grad_output,
-    const Tensor& input,
-    const Tensor& offset,
-    const Tensor& weight,
-    IntArrayRef stride,
-    IntArrayRef padding,
-    IntArrayRef dilation,
-    int64_t groups,
-    int64_t deform_groups) {
+    const Tensor& grad_output, const Tensor& input, const Tensor& offset, const Tensor& weight, IntArrayRef stride,
+    IntArrayRef padding, IntArrayRef dilation, int64_t groups, int64_t deform_groups) {
   const auto grads = deform_conv_backward_cpu(
-      {"deform_conv2d", input, offset, {}, weight, {}},
-      {stride, padding, dilation, groups, deform_groups},
+      {"deform_conv2d", input, offset, {}, weight, {}}, {stride, padding, dilation, groups, deform_groups},
       grad_output);
   return {grads.input, grads.offset, grads.weight};
 }

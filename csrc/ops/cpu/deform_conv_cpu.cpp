@@ -3,9 +3,13 @@
 
 #include "deform_conv_sampling.h"
 
-#include <ATen/ATen.h>
 #include <ATen/Dispatch.h>
 #include <ATen/OpMathType.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 namespace mx_driving {
 namespace {
@@ -43,9 +47,18 @@ std::vector<ChannelRun> channel_runs(int64_t channels, int64_t groups, int64_t d
 
 DeformConvGeometry geometry(const DeformConvTensors& t, const DeformConvArgs& args) {
   return {
-      t.input.size(1), t.input.size(2), t.input.size(3),
-      t.weight.size(2), t.weight.size(3), t.offset.size(3),
-      args.stride[0], args.stride[1], args.padding[0], args.padding[1], args.dilation[0], args.dilation[1],
+      t.input.size(1),
+      t.input.size(2),
+      t.input.size(3),
+      t.weight.size(2),
+      t.weight.size(3),
+      t.offset.size(3),
+      args.stride[0],
+      args.stride[1],
+      args.padding[0],
+      args.padding[1],
+      args.dilation[0],
+      args.dilation[1],
       t.offset.size(2) * t.offset.size(3)};
 }
 
@@ -81,9 +94,15 @@ void for_each_chunk(const Prepared& p, const Run& run) {
       const int64_t count = std::min(p.chunk, p.g.positions - first);
       const Tensor columns = p.chunk_columns(count);
       const DeformChunk<scalar_t> chunk{
-          p.g, p.runs,
-          image_of<scalar_t>(p.input, n), image_of<scalar_t>(p.offset, n), image_of<scalar_t>(p.mask, n),
-          p.zeros.data_ptr<scalar_t>(), first, count, columns.data_ptr<scalar_t>()};
+          p.g,
+          p.runs,
+          image_of<scalar_t>(p.input, n),
+          image_of<scalar_t>(p.offset, n),
+          image_of<scalar_t>(p.mask, n),
+          p.zeros.data_ptr<scalar_t>(),
+          first,
+          count,
+          columns.data_ptr<scalar_t>()};
       run(n, chunk, columns);
     }
   }
@@ -111,8 +130,7 @@ void backward(const Prepared& p, const Tensor& grad_out, const DeformConvGrads& 
     }
     scalar_t* grad_input = grads.input.data_ptr<scalar_t>() + n * grads.input.stride(0);
     scalar_t* grad_offset = grads.offset.data_ptr<scalar_t>() + n * grads.offset.stride(0);
-    scalar_t* grad_mask =
-        grads.mask.defined() ? grads.mask.data_ptr<scalar_t>() + n * grads.mask.stride(0) : nullptr;
+    scalar_t* grad_mask = grads.mask.defined() ? grads.mask.data_ptr<scalar_t>() + n * grads.mask.stride(0) : nullptr;
     parallel_vectorised(p.g.channels, 16, ScatterColumns<scalar_t>{chunk, grad_input});
     parallel_vectorised(chunk.count, 16, ReduceColumns<scalar_t>{chunk, grad_offset, grad_mask});
     for (int64_t group = 0; group < p.groups; ++group) {
@@ -144,17 +162,14 @@ DeformConvGrads deform_conv_backward_cpu(
                               .contiguous()
                               .view({p.batch, p.groups, t.weight.size(0) / p.groups, p.g.positions});
   const DeformConvGrads grads{
-      at::zeros_like(p.input), at::empty_like(p.offset),
-      p.mask.defined() ? at::empty_like(p.mask) : Tensor(), at::zeros_like(p.weight)};
+      at::zeros_like(p.input), at::empty_like(p.offset), p.mask.defined() ? at::empty_like(p.mask) : Tensor(),
+      at::zeros_like(p.weight)};
   AT_DISPATCH_FLOATING_TYPES(p.input.scalar_type(), "deform_conv", [&] { backward<scalar_t>(p, grad_out, grads); });
   const auto dtype = t.input.scalar_type();
-  const Tensor weight =
-      grads.weight.view({t.weight.size(0), t.weight.size(2), t.weight.size(3), t.weight.size(1)});
+  const Tensor weight = grads.weight.view({t.weight.size(0), t.weight.size(2), t.weight.size(3), t.weight.size(1)});
   return {
-      grads.input.permute({0, 3, 1, 2}).contiguous().to(dtype),
-      grads.offset.to(dtype),
-      grads.mask.defined() ? grads.mask.to(dtype) : Tensor(),
-      weight.permute({0, 3, 1, 2}).contiguous().to(dtype)};
+      grads.input.permute({0, 3, 1, 2}).contiguous().to(dtype), grads.offset.to(dtype),
+      grads.mask.defined() ? grads.mask.to(dtype) : Tensor(), weight.permute({0, 3, 1, 2}).contiguous().to(dtype)};
 }
 
 } // namespace mx_driving

@@ -186,13 +186,8 @@ struct ReduceColumns {
   }
 
   MX_DRIVING_INLINE void accumulate(
-      const ChannelRun& run,
-      int64_t p,
-      int64_t tap,
-      const Neighbours<scalar_t>& near,
-      scalar_t mask,
-      const scalar_t* (&row)[4],
-      scalar_t (&dot)[4]) const {
+      const ChannelRun& run, int64_t p, int64_t tap, const Neighbours<scalar_t>& near, scalar_t mask,
+      const scalar_t* (&row)[4], scalar_t (&dot)[4]) const {
     scalar_t* column = chunk.column(run, p, tap);
     const scalar_t w0 = near.weight[0] * mask, w1 = near.weight[1] * mask;
     const scalar_t w2 = near.weight[2] * mask, w3 = near.weight[3] * mask;

@@ -1,7 +1,8 @@
 // max_pool2d on the CPU: ATen's kernel is already parallel and vectorised, and its tie rule is the one we promise.
 #include "../max_pool2d.h"
 
-#include <ATen/ATen.h>
+#include <ATen/ops/max_pool2d_with_indices.h>
+#include <ATen/ops/max_pool2d_with_indices_backward.h>
 #include <torch/library.h>
 
 namespace mx_driving {
@@ -17,11 +18,7 @@ std::tuple<Tensor, Tensor> forward_cpu(
 }
 
 Tensor backward_cpu(
-    const Tensor& grad_output,
-    const Tensor& input,
-    const Tensor& indices,
-    IntArrayRef kernel_size,
-    IntArrayRef stride,
+    const Tensor& grad_output, const Tensor& input, const Tensor& indices, IntArrayRef kernel_size, IntArrayRef stride,
     IntArrayRef padding) {
   return at::max_pool2d_with_indices_backward(
       grad_output, input, kernel_size, stride, padding, /*dilation=*/1, /*ceil_mode=*/false, indices);

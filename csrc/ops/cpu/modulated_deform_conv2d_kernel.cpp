@@ -11,32 +11,15 @@ using at::Tensor;
 constexpr const char* kOp = "modulated_deform_conv2d";
 
 Tensor forward_cpu(
-    const Tensor& input,
-    const Tensor& offset,
-    const Tensor& mask,
-    const Tensor& weight,
-    const OptionalTensor& bias,
-    IntArrayRef stride,
-    IntArrayRef padding,
-    IntArrayRef dilation,
-    int64_t groups,
-    int64_t deform_groups) {
+    const Tensor& input, const Tensor& offset, const Tensor& mask, const Tensor& weight, const OptionalTensor& bias,
+    IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, int64_t groups, int64_t deform_groups) {
   return deform_conv_cpu(
-      {kOp, input, offset, mask, weight, bias.value_or(Tensor())},
-      {stride, padding, dilation, groups, deform_groups});
+      {kOp, input, offset, mask, weight, bias.value_or(Tensor())}, {stride, padding, dilation, groups, deform_groups});
 }
 
 std::tuple<Tensor, Tensor, Tensor, Tensor> backward_cpu(
-    const Tensor& grad_output,
-    const Tensor& input,
-    const Tensor& offset,
-    const Tensor& mask,
-    const Tensor& weight,
-    IntArrayRef stride,
-    IntArrayRef padding,
-    IntArrayRef dilation,
-    int64_t groups,
-    int64_t deform_groups) {
+    const Tensor& grad_output, const Tensor& input, const Tensor& offset, const Tensor& mask, const Tensor& weight,
+    IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, int64_t groups, int64_t deform_groups) {
   const auto grads = deform_conv_backward_cpu(
       {kOp, input, offset, mask, weight, {}}, {stride, padding, dilation, groups, deform_groups}, grad_output);
   return {grads.input, grads.offset, grads.mask, grads.weight};

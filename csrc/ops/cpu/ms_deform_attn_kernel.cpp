@@ -3,9 +3,10 @@
 
 #include "../../common/bilinear.h"
 
-#include <ATen/ATen.h>
 #include <ATen/Dispatch.h>
 #include <ATen/OpMathType.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/zeros.h>
 #include <torch/library.h>
 
 #include <vector>
@@ -29,20 +30,20 @@ std::vector<Level> read_levels(const Tensor& spatial_shapes, const Tensor& level
     const int64_t* shape = shapes.data_ptr<int64_t>() + 2 * i;
     const Level level{starts.data_ptr<int64_t>()[i], shape[0], shape[1]};
     TORCH_CHECK(
-        level.height >= 0 && level.width >= 0,
-        "ms_deform_attn: spatial_shapes must not be negative, got (", level.height, ", ", level.width, ") at level ", i);
+        level.height >= 0 && level.width >= 0, "ms_deform_attn: spatial_shapes must not be negative, got (",
+        level.height, ", ", level.width, ") at level ", i);
     // Division instead of a product: height * width may overflow when the tensor holds garbage.
     TORCH_CHECK(
         level.start >= 0 && level.start <= positions &&
             (level.width == 0 || level.height <= (positions - level.start) / level.width),
-        "ms_deform_attn: every level must lie inside value's S = ", positions, " positions, got level ", i,
-        " of ", level.height, " x ", level.width, " at ", level.start);
+        "ms_deform_attn: every level must lie inside value's S = ", positions, " positions, got level ", i, " of ",
+        level.height, " x ", level.width, " at ", level.start);
     total += level.height * level.width;
     levels.push_back(level);
   }
   TORCH_CHECK(
-      total == positions,
-      "ms_deform_attn: S of value must be the sum of H * W over spatial_shapes, ", total, ", got S = ", positions);
+      total == positions, "ms_deform_attn: S of value must be the sum of H * W over spatial_shapes, ", total,
+      ", got S = ", positions);
   return levels;
 }
 
@@ -167,13 +168,8 @@ struct Scatter {
   }
 
   MX_DRIVING_INLINE static void corners(
-      const scalar_t* grad,
-      int64_t channels,
-      const Neighbours<scalar_t>& near,
-      scalar_t weight,
-      const scalar_t* (&row)[4],
-      scalar_t* (&grad_row)[4],
-      scalar_t (&dot)[4]) {
+      const scalar_t* grad, int64_t channels, const Neighbours<scalar_t>& near, scalar_t weight,
+      const scalar_t* (&row)[4], scalar_t* (&grad_row)[4], scalar_t (&dot)[4]) {
     const scalar_t w0 = near.weight[0] * weight, w1 = near.weight[1] * weight;
     const scalar_t w2 = near.weight[2] * weight, w3 = near.weight[3] * weight;
     scalar_t d0 = 0, d1 = 0, d2 = 0, d3 = 0;
@@ -205,11 +201,8 @@ void with_channels(int64_t channels, const Run& run) {
 }
 
 Tensor forward_cpu(
-    const Tensor& value,
-    const Tensor& spatial_shapes,
-    const Tensor& level_start_index,
-    const Tensor& sampling_locations,
-    const Tensor& attention_weights) {
+    const Tensor& value, const Tensor& spatial_shapes, const Tensor& level_start_index,
+    const Tensor& sampling_locations, const Tensor& attention_weights) {
   check_ms_deform_attn(value, spatial_shapes, level_start_index, sampling_locations, attention_weights);
   const auto levels = read_levels(spatial_shapes, level_start_index, value.size(1));
   const Sizes s = read_sizes(value, sampling_locations);
@@ -223,9 +216,14 @@ Tensor forward_cpu(
   AT_DISPATCH_FLOATING_TYPES(compute, "ms_deform_attn", [&] {
     with_channels(s.channels, [&](auto channels) {
       const Gather<scalar_t, decltype(channels)::value> body{
-          s, layout, levels,
-          v.data_ptr<scalar_t>(), locations.data_ptr<scalar_t>(), weights.data_ptr<scalar_t>(),
-          zeros.data_ptr<scalar_t>(), out.data_ptr<scalar_t>()};
+          s,
+          layout,
+          levels,
+          v.data_ptr<scalar_t>(),
+          locations.data_ptr<scalar_t>(),
+          weights.data_ptr<scalar_t>(),
+          zeros.data_ptr<scalar_t>(),
+          out.data_ptr<scalar_t>()};
       parallel_vectorised(s.batch * s.heads * s.queries, 64, body);
     });
   });
@@ -233,12 +231,8 @@ Tensor forward_cpu(
 }
 
 std::tuple<Tensor, Tensor, Tensor> backward_cpu(
-    const Tensor& value,
-    const Tensor& spatial_shapes,
-    const Tensor& level_start_index,
-    const Tensor& sampling_locations,
-    const Tensor& attention_weights,
-    const Tensor& grad_output) {
+    const Tensor& value, const Tensor& spatial_shapes, const Tensor& level_start_index,
+    const Tensor& sampling_locations, const Tensor& attention_weights, const Tensor& grad_output) {
   check_ms_deform_attn_backward(
       value, spatial_shapes, level_start_index, sampling_locations, attention_weights, grad_output);
   const auto levels = read_levels(spatial_shapes, level_start_index, value.size(1));
@@ -256,10 +250,17 @@ std::tuple<Tensor, Tensor, Tensor> backward_cpu(
   AT_DISPATCH_FLOATING_TYPES(compute, "ms_deform_attn_backward", [&] {
     with_channels(s.channels, [&](auto channels) {
       const Scatter<scalar_t, decltype(channels)::value> body{
-          s, layout, levels,
-          v.data_ptr<scalar_t>(), locations.data_ptr<scalar_t>(), weights.data_ptr<scalar_t>(),
-          grad_out.data_ptr<scalar_t>(), zeros.data_ptr<scalar_t>(),
-          grad_value.data_ptr<scalar_t>(), grad_locations.data_ptr<scalar_t>(), grad_weights.data_ptr<scalar_t>()};
+          s,
+          layout,
+          levels,
+          v.data_ptr<scalar_t>(),
+          locations.data_ptr<scalar_t>(),
+          weights.data_ptr<scalar_t>(),
+          grad_out.data_ptr<scalar_t>(),
+          zeros.data_ptr<scalar_t>(),
+          grad_value.data_ptr<scalar_t>(),
+          grad_locations.data_ptr<scalar_t>(),
+          grad_weights.data_ptr<scalar_t>()};
       parallel_vectorised(s.batch * s.heads, 1, body);
     });
   });

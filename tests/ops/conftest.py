@@ -1,0 +1,31 @@
+"""Fixtures of the operators' tests."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def two_threads():
+    """Run on two threads, so that the parallel paths are what is tested."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def two_thread_counts():
+    """Return a function that runs something on one thread and on two, and returns both results."""
+
+    def both(function: Callable[[], Any]) -> tuple:
+        results = []
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            results.append(function())
+        return tuple(results)
+
+    return both

@@ -1,0 +1,147 @@
+"""Building and loading ``mx_driving._C``: what a user reads when it is missing, broken or another torch's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+import torch
+
+import mx_driving
+from mx_driving import ops
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(mx_driving.__file__).parent
+
+BROKEN_LIBRARIES = {
+    "undefined-symbol": """
+        #include <Python.h>
+        void gone_from_this_torch(void);
+        PyMODINIT_FUNC PyInit__C(void) { gone_from_this_torch(); return NULL; }
+    """,
+    "another-release": """
+        #include <Python.h>
+        static PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_C", NULL, -1, NULL};
+        PyMODINIT_FUNC PyInit__C(void) {
+            PyObject* module = PyModule_Create(&definition);
+            PyModule_AddStringConstant(module, "torch_version", "1.0.0");
+            return module;
+        }
+    """,
+}
+MESSAGES = {
+    "undefined-symbol": f"expected mx_driving._C to be built for torch {torch.__version__}, but it does not load",
+    "another-release": f"built for torch {torch.__version__}, but it was built for torch 1.0.0",
+}
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """Return the folder of a copy of the package that has no ``_C``."""
+    shutil.copytree(PACKAGE / "ops", tmp_path / "mx_driving" / "ops", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PACKAGE / "__init__.py", tmp_path / "mx_driving")
+    return tmp_path
+
+
+def last_line_of_import(folder):
+    """Import the operators from ``folder`` in a new interpreter and return the last line of its complaint."""
+    code = f"import sys; sys.path.insert(0, {str(folder)!r}); import mx_driving.ops"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=folder)
+    assert result.returncode == 1, result.stdout
+    return result.stderr.strip().splitlines()[-1]
+
+
+def test_missing_library_says_how_to_build_it(copy):
+    assert last_line_of_import(copy) == (
+        "ImportError: mx_driving.ops: expected the compiled operators mx_driving._C, but they were not built; run "
+        "`pip install --no-build-isolation .` in mx_driving's sources"
+    )
+
+
+@pytest.mark.parametrize("kind", BROKEN_LIBRARIES)
+def test_library_of_another_torch_is_named(copy, kind):
+    compiler = shutil.which("cc") or pytest.skip("no C compiler on this machine")
+    source = copy / "library.c"
+    source.write_text(BROKEN_LIBRARIES[kind])
+    target = copy / "mx_driving" / "_C.so"
+    headers = sysconfig.get_paths()["include"]
+    subprocess.run([compiler, "-shared", "-fPIC", f"-I{headers}", str(source), "-o", str(target)], check=True)
+    line = last_line_of_import(copy)
+    assert line.startswith("ImportError: mx_driving.ops: ")
+    assert MESSAGES[kind] in line
+    assert line.endswith("run `pip install --no-build-isolation .` in mx_driving's sources")
+
+
+def test_one_openmp_runtime_serves_torch_and_us():
+    if not sys.platform.startswith("linux"):
+        pytest.skip("reads /proc/self/maps")
+    code = (
+        "import mx_driving.ops; lines = open('/proc/self/maps').read().split();"
+        "print(len({line for line in lines if 'libgomp' in line or 'libiomp' in line or 'libomp' in line}))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout.strip() == "1"
+
+
+def test_every_operator_has_its_kernels():
+    """What an operator needs to be whole; the names are read from the dispatcher, not from a list of ours."""
+    schemas = [s for s in torch._C._jit_get_all_schemas() if s.name.startswith("mx_driving::")]
+    assert len(schemas) >= 10
+    for schema in schemas:
+        missing = [
+            key
+            for key in ("CPU", "Meta", "Autograd")
+            if not torch._C._dispatch_has_kernel_for_dispatch_key(schema.name, key)
+        ]
+        assert not missing, f"{schema.name} has no kernel for {missing}"
+
+
+def test_every_public_function_has_an_operator_of_its_name():
+    registered = {s.name.split("::")[1] for s in torch._C._jit_get_all_schemas() if s.name.startswith("mx_driving::")}
+    assert set(ops.__all__) <= registered
+
+
+def setup_py(prelude="", **environment):
+    """Run setup.py in the sources, after ``prelude``, as far as its metadata."""
+    code = (
+        f"{prelude}\nimport sys, runpy; sys.argv = ['setup.py', '--name']; runpy.run_path('setup.py', None, '__main__')"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+    )
+
+
+# What an environment without torch answers to an import of it.
+NO_TORCH = """
+import sys
+class NoTorch:
+    def find_spec(name, path=None, target=None):
+        if name == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+sys.meta_path.insert(0, NoTorch)
+"""
+
+
+def test_build_without_torch_says_what_to_do():
+    result = setup_py(NO_TORCH)
+    assert result.returncode == 1
+    assert result.stderr.strip().splitlines()[-1] == (
+        "mx_driving: building the operators needs torch, but this environment has none: install torch, then run "
+        "`pip install --no-build-isolation .` (or set MX_DRIVING_BUILD_OPS=0 to build without them)"
+    )
+
+
+def test_build_without_operators_needs_no_torch():
+    result = setup_py(NO_TORCH, MX_DRIVING_BUILD_OPS="0")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split()[-1] == "mx_driving"
