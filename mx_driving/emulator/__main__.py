@@ -12,6 +12,7 @@ from typing import List, Optional
 from mx_driving.emulator.builder import build
 from mx_driving.emulator.errors import EmulatorError
 from mx_driving.emulator.launch import Machine, child_environment
+from mx_driving.emulator.variant import without_operators
 
 
 def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
@@ -25,6 +26,8 @@ def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace
     parser.add_argument("--soc", default="Ascend910B1", help="name of the chip (default Ascend910B1)")
     parser.add_argument("--fail", action="append", default=[], metavar="NAME[=CODE][@run]",
                         help="let this operator return an error; may be given several times")  # fmt: skip
+    parser.add_argument("--without", action="append", default=[], metavar="NAME",
+                        help="hide this operator, as a CANN that does not have it; may be given several times")  # fmt: skip
     parser.add_argument("--count", type=Path, metavar="FILE", help="append the number of calls of each operator to FILE")
     parser.add_argument("command", nargs="*", help="-- and the command, such as: -- python train.py cfg.py")
     options = parser.parse_args(arguments)
@@ -40,7 +43,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
         machine = Machine(options.devices, options.soc, tuple(options.fail), options.count)
         if shutil.which(options.command[0]) is None:
             raise EmulatorError(f"the command {options.command[0]!r} is not on the PATH")
-        environment = child_environment(machine, build(), os.environ)
+        libraries = without_operators(build(), options.without)
+        environment = child_environment(machine, libraries, os.environ)
     except EmulatorError as error:
         print(f"mx_driving.emulator: {error}", file=sys.stderr)
         return 2

@@ -10,9 +10,7 @@ OPERATOR(aclnnTanhBackward, (In grad, In y, Out out), out = at::tanh_backward(gr
 OPERATOR(aclnnSilu, (In a, Out out), out = at::silu(a))
 OPERATOR(aclnnSiluBackward, (In grad, In a, Out out), out = at::silu_backward(grad, a))
 OPERATOR(aclnnGelu, (In a, Out out), out = at::gelu(a))
-OPERATOR(aclnnGeluV2, (In a, i64 tanh, Out out), out = at::gelu(a, tanh ? "tanh" : "none"))
 OPERATOR(aclnnGeluBackward, (In grad, In a, Out out), out = at::gelu_backward(grad, a))
-OPERATOR(aclnnGeluBackwardV2, (In grad, In a, const char* form, Out out), out = at::gelu_backward(grad, a, form))
 OPERATOR(aclnnLeakyRelu, (In a, Num slope, Out out), out = at::leaky_relu(a, slope))
 OPERATOR(aclnnInplaceLeakyRelu, (InOut a, Num slope), a = at::leaky_relu(a, slope))
 OPERATOR(aclnnLeakyReluBackward, (In grad, In a, Num slope, bool is_result, Out out),
@@ -21,7 +19,6 @@ OPERATOR(aclnnHardtanh, (In a, Num low, Num high, Out out), out = at::hardtanh(a
 OPERATOR(aclnnHardtanhBackward, (In grad, In a, Num low, Num high, Out out),
          out = at::hardtanh_backward(grad, a, low, high))
 OPERATOR(aclnnSoftplus, (In a, Num beta, Num threshold, Out out), out = at::softplus(a, beta, threshold))
-OPERATOR(aclnnLogSigmoid, (In a, Out out), out = at::log_sigmoid(a))
 
 OPERATOR(aclnnSoftmax, (In a, i64 dim, Out out), out = at::softmax(a, dim))
 OPERATOR(aclnnSoftmaxBackward, (In grad, In y, i64 dim, Out out),

@@ -79,7 +79,6 @@ TENSOR_TENSOR(BitwiseOrTensor, at::bitwise_or)
 TENSOR_NUMBER(BitwiseOrScalar, at::bitwise_or)
 TENSOR_TENSOR(BitwiseXorTensor, at::bitwise_xor)
 INPLACE_TENSOR(BitwiseAndTensor, at::bitwise_and)
-INPLACE_TENSOR(BitwiseOrTensor, at::bitwise_or)
 
 OPERATOR(aclnnAddcmul, (In a, In b, In c, Num value, Out out), out = at::addcmul(a, b, c, value))
 OPERATOR(aclnnInplaceAddcmul, (InOut a, In b, In c, Num value), a = at::addcmul(a, b, c, value))

@@ -22,8 +22,6 @@ FOREACH(MaximumList, (InList a, InList b, OutList out), at::maximum(a[i], b[i]))
 FOREACH(LerpScalar, (InList a, InList b, Nums weight, OutList out), at::lerp(a[i], b[i], weight[0]))
 FOREACH(AddcmulScalarV2, (InList a, InList b, InList c, Num v, OutList out), at::addcmul(a[i], b[i], c[i], v))
 FOREACH(AddcdivScalarV2, (InList a, InList b, InList c, Num v, OutList out), at::addcdiv(a[i], b[i], c[i], v))
-FOREACH(AddcmulScalarList, (InList a, InList b, InList c, Nums v, OutList out), at::addcmul(a[i], b[i], c[i], v[i]))
-FOREACH(AddcdivScalarList, (InList a, InList b, InList c, Nums v, OutList out), at::addcdiv(a[i], b[i], c[i], v[i]))
 FOREACH(PowScalarV2, (InList a, Num b, OutList out), at::pow(a[i], b))
 FOREACH(Sqrt, (InList a, OutList out), at::sqrt(a[i]))
 FOREACH(Neg, (InList a, OutList out), at::neg(a[i]))
@@ -41,21 +39,5 @@ static void unscale(InList gradients, InOut found_inf, In inverse_scale) {
 }
 OPERATOR(aclnnForeachNonFiniteCheckAndUnscale, (InList gradients, InOut found_inf, In inverse_scale),
          unscale(gradients, found_inf, inverse_scale))
-
-static void update_scale(at::Tensor scale, at::Tensor growth_tracker, bool found_inf, float growth, float backoff,
-                         int interval) {
-  if (found_inf) {
-    scale.mul_(backoff);
-    growth_tracker.zero_();
-    return;
-  }
-  const int successes = growth_tracker.item<int>() + 1;
-  const auto grown = scale * growth;
-  if (successes == interval && at::isfinite(grown).item<bool>()) scale.copy_(grown);
-  growth_tracker.fill_(successes == interval ? 0 : successes);
-}
-OPERATOR(aclnnAmpUpdateScale,
-         (InOut scale, InOut growth_tracker, In found_inf, float growth, float backoff, int interval),
-         update_scale(scale(), growth_tracker(), found_inf().item<float>() > 0, growth, backoff, interval))
 
 }  // namespace emulator::operators

@@ -13,6 +13,5 @@ OPERATOR(aclnnInplaceAddmm, (InOut c, In a, In b, Num beta, Num alpha, int8_t), 
 OPERATOR(aclnnBaddbmm, (In c, In a, In b, Num beta, Num alpha, Out out, int8_t),
          out = at::baddbmm(c, a, b, beta, alpha))
 OPERATOR(aclnnLinalgCross, (In a, In b, i64 dim, Out out), out = at::linalg_cross(a, b, dim))
-OPERATOR(aclnnInverse, (In a, Out out), out = at::linalg_inv(a))
 
 }  // namespace emulator::operators

@@ -29,7 +29,6 @@ OPERATOR(aclnnAvgPool2dBackward,
 OPERATOR(aclnnAdaptiveAvgPool2d, (In x, Ints size, Out out), out = at::_adaptive_avg_pool2d(x, size()))
 OPERATOR(aclnnAdaptiveAvgPool2dBackward, (In grad, In x, Out out), out = at::_adaptive_avg_pool2d_backward(grad, x))
 
-OPERATOR(aclnnUpsampleNearest2d, (In x, Ints size, Out out), out = at::upsample_nearest2d(x, size()))
 OPERATOR(aclnnUpsampleNearest2dV2, (In x, Ints size, float high, float wide, Out out),
          out = at::upsample_nearest2d(x, size(), scale(high), scale(wide)))
 OPERATOR(aclnnUpsampleNearest2dBackward, (In grad, Ints size, Ints input, double high, double wide, Out out),

@@ -21,8 +21,6 @@ OPERATOR(aclnnArgMin, (In a, i64 dim, bool keep, Out out), out = at::argmin(a, d
 OPERATOR(aclnnAll, (In a, Ints dim, bool keep, Out out), out = at::all(a, dim.or_all(), keep))
 OPERATOR(aclnnAny, (In a, Ints dim, bool keep, Out out), out = at::any(a, dim.or_all(), keep))
 
-OPERATOR(aclnnNorm, (In a, OptNum p, Ints dim, bool keep, Out out),
-         out = at::linalg_vector_norm(a, optional<at::Scalar>(p).value_or(2), dim.or_all(), keep))
 OPERATOR(aclnnLinalgVectorNorm, (In a, Num p, Ints dim, bool keep, Dtype dtype, Out out),
          out = at::linalg_vector_norm(a, p, dim.or_all(), keep, dtype))
 OPERATOR(aclnnVarCorrection, (In a, Ints dim, i64 correction, bool keep, Out out),

@@ -48,8 +48,5 @@ static at::Tensor apply_keep_bits(const at::Tensor& a, const at::Tensor& bits, d
 OPERATOR(aclnnDropoutGenMaskV2, (Ints shape, double drop, i64 seed, i64 offset, int /*dtype*/, Out bits),
          draw_keep_bits(bits(), c10::multiply_integers(shape()), drop, seed, offset))
 OPERATOR(aclnnDropoutDoMask, (In a, In bits, double drop, Out out), out = apply_keep_bits(a, bits, drop))
-OPERATOR(aclnnDropoutV3, (In a, OptIn /*noise*/, double drop, i64 seed, i64 offset, Out out, Out bits),
-         draw_keep_bits(bits(), a().numel(), drop, seed, offset);
-         out = apply_keep_bits(a, bits(), drop))
 
 }  // namespace emulator::operators

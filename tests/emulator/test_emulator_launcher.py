@@ -1,0 +1,116 @@
+"""The command ``python -m mx_driving.emulator``: its messages, its environment, its cache. No torch_npu is needed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from mx_driving.emulator import EmulatorError, Machine, child_environment
+from mx_driving.emulator.symbols import written_operators
+
+
+def launch(*arguments, path=None, **environment):
+    child = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, filter(None, [path, ROOT]))), **environment}
+    command = [sys.executable, "-m", "mx_driving.emulator", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=child, check=False)
+
+
+def package(root: Path, name: str, version: str, extra: str = "") -> None:
+    (root / name).mkdir()
+    (root / name / "__init__.py").write_text("raise SystemExit('imported')\n")
+    (root / name / "version.py").write_text(f"__version__ = '{version}'\n{extra}")
+
+
+def test_torch_npu_missing(tmp_path):
+    package(tmp_path, "torch", "2.13.0+cpu")
+    hide = "import sys; sys.modules['torch_npu'] = None"
+    (tmp_path / "sitecustomize.py").write_text("")
+    code = f"{hide}; import runpy; sys.argv = ['x', '--', 'true']; runpy.run_module('mx_driving.emulator', run_name='__main__')"
+    finder = "import importlib.util as u; f = u.find_spec; u.find_spec = lambda n, *a: None if n == 'torch_npu' else f(n, *a)"
+    child = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    command = [sys.executable, "-c", f"{finder}; {code}"]
+    done = subprocess.run(command, capture_output=True, text=True, env=child, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "mx_driving.emulator: torch_npu is not installed in this environment: run pip install --no-deps "
+        "torch_npu==<the version of torch>"
+    ]
+
+
+def test_versions_that_do_not_fit(tmp_path):
+    package(tmp_path, "torch", "2.12.1+cpu")
+    package(tmp_path, "torch_npu", "2.13.0")
+    done = launch("--", "true", path=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "mx_driving.emulator: torch_npu 2.13.0 does not fit torch 2.12.1+cpu: run pip install --no-deps torch_npu==2.12.1"
+    ]
+
+
+def test_a_post_release_of_torch_npu_fits(tmp_path):
+    package(tmp_path, "torch", "2.1.0+cpu")
+    package(tmp_path, "torch_npu", "2.1.0.post12")
+    done = launch("--", "true", path=tmp_path, CXX="no-such-compiler", XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert "the compiler no-such-compiler is not on the PATH: install g++ 10 or newer, or set CXX" in done.stderr
+    assert not list((tmp_path / "cache").rglob("*.so"))
+
+
+def test_a_cuda_build_of_torch(tmp_path):
+    package(tmp_path, "torch", "2.13.0+cu130", "cuda = '13.0'\n")
+    package(tmp_path, "torch_npu", "2.13.0")
+    done = launch("--", "true", path=tmp_path)
+    assert "torch 2.13.0+cu130 is a CUDA build" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "a command is expected after --"),
+        (("--devices", "0", "--", "true"), "--devices must be 1 to 16, got 0"),
+        (("--fail", "aclnn Add", "--", "true"), "--fail must read name[=code][@run]"),
+        (("--", "no-such-command"), "the command 'no-such-command' is not on the PATH"),
+    ],
+)
+def test_bad_command_lines(arguments, message):
+    done = launch(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_child_environment_changes_the_child_only(tmp_path):
+    before = dict(os.environ)
+    machine = Machine(devices=2, soc="Ascend910B2", fail=("aclnnAdd=5", "aclnnMul@run"), count=tmp_path / "c")
+    child = child_environment(machine, Path("/libs"), {"LD_LIBRARY_PATH": "/old", "MX_DRIVING_EMULATOR_SOC": "stale"})
+    assert child["LD_LIBRARY_PATH"] == f"/libs{os.pathsep}/old"
+    assert child["TORCH_DEVICE_BACKEND_AUTOLOAD"] == "1"
+    assert child["MX_DRIVING_EMULATOR_DEVICES"] == "2"
+    assert child["MX_DRIVING_EMULATOR_SOC"] == "Ascend910B2"
+    assert child["MX_DRIVING_EMULATOR_FAIL"] == "aclnnAdd=5 aclnnMul@run"
+    assert child["MX_DRIVING_EMULATOR_COUNT"] == str((tmp_path / "c").resolve())
+    assert dict(os.environ) == before
+
+
+def test_a_machine_checks_itself():
+    with pytest.raises(EmulatorError, match="1 to 16, got 17"):
+        Machine(devices=17)
+
+
+def test_operators_are_read_from_lines_and_from_shorthands(tmp_path):
+    source = tmp_path / "some.cpp"
+    source.write_text(
+        "#define UNARY(NAME, FUNCTION) OPERATOR(aclnn##NAME, (In a, Out out), out = FUNCTION(a))\n"
+        "#define BOTH(NAME, FUNCTION) \\\n  UNARY(NAME, FUNCTION) \\\n  OPERATOR(aclnnInplace##NAME, (InOut a), a = FUNCTION(a))\n"
+        "BOTH(Sin, at::sin)\nUNARY(Abs, at::abs)\nOPERATOR(aclnnAdd, (In a, In b, Out out), out = at::add(a, b))\n"
+    )
+    assert written_operators([source]) == {"aclnnSin", "aclnnInplaceSin", "aclnnAbs", "aclnnAdd"}
+
+
+def test_importing_the_package_loads_nothing():
+    code = "import sys, mx_driving.emulator; print([m for m in ('torch', 'torch_npu') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"

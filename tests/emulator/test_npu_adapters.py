@@ -1,0 +1,94 @@
+"""The operators on ``npu:0`` through CANN's kernels (emulated), through the composite, and with the kernels missing."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+from adapter_cases import CASES
+from conftest import HERE, read_counts
+
+SCRIPT = HERE / "adapter_cases.py"
+TOLERANCE = 1e-5
+ATTENTION = ("aclnn aclnnMultiScaleDeformableAttnFunction", "aclnn aclnnMultiScaleDeformableAttentionGrad")
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("mx_driving._C_npu") is None,
+    reason="mx_driving._C_npu is not built: torch_npu was not installed when mx_driving was",
+)
+
+
+def errors_of(done):
+    assert done.returncode == 0, done.stderr[-3000:]
+    pairs = [line.split() for line in done.stdout.splitlines() if line.split()[:1] and line.split()[0] in CASES]
+    return {name: float(error) for name, error in pairs}
+
+
+@pytest.fixture(scope="module", params=["Ascend910B1", "Ascend950PR_9599"])
+def outcome(request, emulate, tmp_path_factory):
+    """Both routes of torch_npu: aclop DeformableOffsets on the first chip, aclnnDeformableConv2d on the second."""
+    counts = tmp_path_factory.mktemp("counts") / "counts"
+    done = emulate("--soc", request.param, "--count", counts, script=[SCRIPT])
+    return request.param, errors_of(done), read_counts(counts), done.stderr
+
+
+def test_every_adapter_agrees_with_the_cpu(outcome):
+    _, errors, _, _ = outcome
+    assert set(errors) == set(CASES)
+    assert {name: error for name, error in errors.items() if error > TOLERANCE} == {}
+
+
+def test_the_kernels_of_cann_were_called(outcome):
+    chip, _, counts, _ = outcome
+    convolutions = sum("dcn" in name for name in CASES)
+    assert [counts[name] for name in ATTENTION] == [1, 1]  # the other cases are outside of the published limits
+    if chip == "Ascend910B1":
+        # Forward, and once more in the backward for its samples.
+        assert counts["aclop DeformableOffsets"] == 2 * convolutions
+        assert counts["aclop DeformableOffsetsGrad"] == convolutions
+        assert counts["aclnn aclnnMaxPool2dWithMask"] == 1
+    else:
+        assert counts["aclnn aclnnDeformableConv2d"] == 2 * convolutions
+        assert counts["aclnn aclnnDeformableConv2dBackward"] == convolutions
+        assert counts["aclnn aclnnMaxPool2dWithIndicesBackward"] == 1
+
+
+def test_the_composite_is_announced_once(outcome):
+    message = "ms_deform_attn runs as a composite of torch operators: queries must be 32 to 499999, got 5"
+    assert outcome[3].count("runs as a composite") == 1
+    assert message in outcome[3]
+
+
+def test_without_the_kernels_the_composite_serves(emulate, tmp_path):
+    done = emulate("--count", tmp_path / "c", "--without", "aclnnMultiScaleDeformableAttentionGrad", script=[SCRIPT, "msda"])
+    assert errors_of(done)["msda"] <= TOLERANCE
+    assert "this CANN has no aclnnMultiScaleDeformableAttnFunction with its gradient" in done.stderr
+    assert not set(ATTENTION) & set(read_counts(tmp_path / "c"))
+
+
+@pytest.mark.parametrize(
+    ("operator", "case"),
+    [
+        ("aclnnMultiScaleDeformableAttnFunction", "msda"),
+        ("aclnnMultiScaleDeformableAttentionGrad", "msda"),
+        ("aclnnMultiScaleDeformableAttnFunction@run", "msda"),
+        ("DeformableOffsets", "mdcn"),
+        ("DeformableOffsetsGrad", "dcn"),
+        ("aclnnAdd", "add_relu"),
+        ("aclnnMaxPool2dWithMask", "max_pool2d"),
+    ],
+)
+def test_a_failing_kernel_reaches_the_user_by_name(emulate, operator, case):
+    done = emulate("--fail", operator, script=[SCRIPT, case])
+    assert done.returncode == 1
+    assert f"{operator.split('@')[0]} fails with" in done.stderr
+
+
+def test_bad_arguments_are_checked_by_the_shared_checks(emulate):
+    code = (
+        "import torch, torch_npu; from mx_driving import ops;"
+        "ops.modulated_deform_conv2d(*(torch.ones(s).npu() for s in ((1, 4, 5, 5), (1, 18, 3, 3), (1, 8, 3, 3), (6, 4, 3, 3))))"
+    )
+    done = emulate(script=["-c", code])
+    assert done.returncode == 1
+    assert "modulated_deform_conv2d: mask must be [N, deform_groups * kh * kw, Ho, Wo]" in done.stderr
