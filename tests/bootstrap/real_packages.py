@@ -44,6 +44,15 @@ def directory(pin: str) -> Path:
     return target
 
 
+def built_wheel(pin: str) -> Path | None:
+    """Return the wheel with compiled operators that an environment of this torch was made with, if there is one."""
+    from torch import __version__ as torch_version
+
+    name, _, version = pin.partition("==")
+    key = f"torch-{torch_version}-cp{sys.version_info[0]}{sys.version_info[1]}-*"
+    return next(cache_root().parent.glob(f"wheels/{key}/{name}-{version}-*.whl"), None)
+
+
 def _download(pin: str, scratch: Path) -> Path:
     kind = ["--no-binary", ":all:", "--no-build-isolation"] if pin in SOURCE_ONLY else ["--only-binary", ":all:"]
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", *kind]
