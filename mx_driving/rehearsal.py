@@ -17,6 +17,7 @@ import torch
 
 from mx_driving._core import Patch, PatchSet, Report
 from mx_driving._core.patch import Replace
+from mx_driving.device import npu_problem
 
 _log = logging.getLogger("mx_driving")
 
@@ -69,9 +70,8 @@ _active: Optional[PatchSet] = None
 
 
 def has_accelerator() -> bool:
-    """Tell whether there is a CUDA device or an NPU."""
-    npu = getattr(torch, "npu", None)
-    return torch.cuda.is_available() or (npu is not None and npu.is_available())
+    """Tell whether there is a CUDA device or an NPU; torch_npu is imported to find out, as older torch does not."""
+    return torch.cuda.is_available() or not npu_problem()
 
 
 def begin() -> Optional[Report]:

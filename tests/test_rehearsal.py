@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 
@@ -87,6 +88,23 @@ def test_does_nothing_where_there_is_an_accelerator(rehearsal, monkeypatch):
     before = torch.nn.Module.cuda
     assert rehearsal.begin() is None
     assert torch.nn.Module.cuda is before
+
+
+def test_npu_is_noticed_before_anybody_imports_torch_npu(tmp_path):
+    """torch before 2.5, or with autoload off, has no torch.npu until then; a package like torch_npu stands in here."""
+    package = tmp_path / "torch_npu"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "import torch, types\ntorch.npu = types.SimpleNamespace(is_available=lambda: True)\n"
+    )
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "import torch\nbefore = torch.nn.Module.cuda\n"
+        "import mx_driving.rehearsal as r\nprint(r.has_accelerator(), torch.nn.Module.cuda is before)"
+    )
+    environment = {**os.environ, "TORCH_DEVICE_BACKEND_AUTOLOAD": "0"}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert result.stdout.split() == ["True", "True"]
 
 
 def test_mmcv_launcher_without_devices(rehearsal, tmp_path, monkeypatch):

@@ -2,10 +2,11 @@
 
 from mx_driving._core.engine import PatchSet
 from mx_driving._core.errors import PatchError, PatchSkipped, UnknownPatchError, unknown
-from mx_driving._core.patch import Effect, Patch, Provide, Replace
+from mx_driving._core.patch import ANYWHERE, Effect, Patch, Provide, Replace
 from mx_driving._core.report import APPLIED, FAILED, SKIPPED, WAITING, Outcome, Report
 
 __all__ = [
+    "ANYWHERE",
     "APPLIED",
     "FAILED",
     "SKIPPED",

@@ -73,14 +73,22 @@ class PatchSet:
                 return self.report
             self._active = True
             self.report = Report(self.device)
-            touched: Dict[int, Stack] = {}
-            for patch in self.patches:
-                outcome = Outcome(patch.name, SKIPPED, in_model=instances(patch, self._roots))
-                self.report.outcomes.append(outcome)
-                self._apply(patch, outcome, touched)
-            _settle(touched.values(), self._roots)
-            self._fail_if_strict()
+            try:
+                self._apply_all()
+            except BaseException:
+                # Half of a set in force would make a second try say that all of it is.
+                self.undo()
+                raise
         return self.report
+
+    def _apply_all(self) -> None:
+        touched: Dict[int, Stack] = {}
+        for patch in self.patches:
+            outcome = Outcome(patch.name, SKIPPED, in_model=instances(patch, self._roots))
+            self.report.outcomes.append(outcome)
+            self._apply(patch, outcome, touched)
+        _settle(touched.values(), self._roots)
+        self._fail_if_strict()
 
     def undo(self) -> None:
         """Take back what this set alone holds in force; a second call changes nothing."""

@@ -10,6 +10,10 @@ from typing import Any, Callable, Optional, Tuple, Union
 from mx_driving._core.site import dressed, plain, stored
 
 DEVICES = ("cpu", "npu")
+"""Where our operators have kernels: on other devices the stock ones stay."""
+
+ANYWHERE = ("cpu", "npu", "cuda", "mps")
+"""For patches that mend Python code."""
 
 
 def _named_like(new: types.FunctionType, original: Any) -> types.FunctionType:
@@ -108,7 +112,7 @@ class Patch:
         targets: what is changed.
         why, upstream, remove_when: shown in docs and report; where upstream stands and when the patch can be deleted.
         requires: version ranges that must all be met; a missing package skips the patch.
-        devices: where it applies, of ``cpu`` and ``npu``.
+        devices: where it applies.
         reaches: classes (``"mmcv.ops:DeformConv2d"``) whose instances run the patched code, for the report.
         default: whether it is on without being named in ``enable``.
     """

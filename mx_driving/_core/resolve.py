@@ -6,7 +6,7 @@ import importlib.util
 import sys
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, Union
+from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
 
 from mx_driving._core.patch import Effect, Patch, Provide, Replace, Target, find, split
 from mx_driving._core.site import MISSING, stored
@@ -80,12 +80,26 @@ def _stating_version(module: str) -> str:
 
 
 def instances(patch: Patch, objects: Iterable[Any]) -> Dict[str, int]:
-    """Count the objects whose classes the patch reaches, by class name."""
-    classes = []
-    for path in patch.reaches:
-        name, attributes = split(path)
-        owner = find(sys.modules[name], attributes) if name in sys.modules else None
-        cls = stored(owner, attributes[-1]) if owner is not None else None
-        classes += [cls] if isinstance(cls, type) else []
-    reached = tuple(classes)
-    return dict(Counter(type(obj).__name__ for obj in objects if isinstance(obj, reached)))
+    """Count the objects whose classes the patch reaches, by class name.
+
+    A subclass that overrides each of the patched methods runs none of the patched code: it does not count.
+    """
+    reached = tuple(cls for cls in map(_class_at, patch.reaches) if cls is not None)
+    methods = [(_class_at(path.rpartition(".")[0]), path.rpartition(".")[2]) for path in _paths(patch)]
+    return dict(Counter(type(obj).__name__ for obj in objects if isinstance(obj, reached) and _runs(obj, methods)))
+
+
+def _paths(patch: Patch) -> List[str]:
+    return [target.path for target in patch.targets if isinstance(target, Replace) and len(split(target.path)[1]) > 1]
+
+
+def _class_at(path: str) -> Optional[type]:
+    name, attributes = split(path)
+    owner = find(sys.modules[name], attributes) if name in sys.modules else None
+    cls = stored(owner, attributes[-1]) if owner is not None else None
+    return cls if isinstance(cls, type) else None
+
+
+def _runs(obj: Any, methods: List[Tuple[Optional[type], str]]) -> bool:
+    own = [(cls, name) for cls, name in methods if cls is not None and isinstance(obj, cls)]
+    return not own or any(stored(type(obj), name) is stored(cls, name) for cls, name in own)

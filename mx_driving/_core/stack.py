@@ -19,6 +19,7 @@ class Layer:
 
     target: Union[Replace, Provide]
     holders: Set[Any] = field(default_factory=set)
+    in_place: bool = False
 
 
 class Stack:
@@ -71,24 +72,29 @@ class Stack:
 
     def rebuild(self) -> Tuple[Any, Any]:
         """Write what the layers amount to; return the plain callables (before, now) for the aliases to follow."""
-        before, self.bottom = self.top, self.site.below()
+        before = self.top
         if self.installed and vars(self.site.owner).get(self.site.name) is not before:
-            _log.warning(
-                "%s.%s was changed by somebody else after mx_driving patched it: it is left as it is now",
-                getattr(self.site.owner, "__name__", self.site.owner),
-                self.site.name,
-            )
-            self.layers, self.installed = [], False
-            return plain(before), plain(self.site.raw)
-        self.top = self.bottom
+            self._yield_to_others()
+            if not self.layers:
+                return plain(before), plain(self.bottom)
+        self.top = self.bottom = self.site.below()
         for layer in self.layers:
             self.top = layer.target.build(self.top)
+            layer.in_place = True
         self.installed = bool(self.layers)
         if self.installed:
             setattr(self.site.owner, self.site.name, self.top)
         else:
             self.site.restore()
         return plain(before), plain(self.top)
+
+    def _yield_to_others(self) -> None:
+        """Leave what somebody else put over our layers; only layers that come after it are built, on top of it."""
+        name = f"{getattr(self.site.owner, '__name__', self.site.owner)}.{self.site.name}"
+        _log.warning("%s was changed by somebody else after mx_driving patched it: that is left as it is", name)
+        self.layers = [layer for layer in self.layers if not layer.in_place]
+        self.site = Site.read(self.site.owner, self.site.name)
+        self.installed = False
 
     def follow(self, swapped: Dict[int, List[Alias]], before: Any) -> None:
         """Take in the aliases that a sweep found for what was in force before."""

@@ -16,12 +16,13 @@ __all__ = ["Patch", "Patcher", "PatcherBuilder", "default_patcher_builder", "pat
 
 
 def __getattr__(name: str) -> Any:
-    """Return a builder class, a patch by its name, or a builder of one's own with all default patches."""
+    """Return a builder class, a patch by its name, or the builder that holds all default patches."""
     if name in _BUILDER:
         return getattr(importlib.import_module("mx_driving.patcher.builder"), name)
     if name == "default_patcher_builder":
-        # A new one for each importer: what one script disables must not stay disabled for another.
-        return importlib.import_module("mx_driving.patcher.builder").default_builder()
+        # One for the process, made when it is first asked for: what is disabled on it stays disabled.
+        globals()[name] = importlib.import_module("mx_driving.patcher.builder").default_builder()
+        return globals()[name]
     patches = importlib.import_module("mx_driving.patches")
     if name in patches.CATALOGUE:
         return patches.load(name)

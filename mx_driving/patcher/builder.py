@@ -7,14 +7,14 @@ import os
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Union
 
-from mx_driving import _core
+from mx_driving import _core, device
 from mx_driving._core import FAILED, PatchSet, Report, UnknownPatchError, unknown
 from mx_driving.patcher.functions import PatchFunction, as_patch
 from mx_driving.patcher.training import DEFAULT_WINDOWS, Training, WindowRecorder
 from mx_driving.patches import load_all
 from mx_driving.profiling import Window, parse_windows
 from mx_driving.profiling.backends import LEVELS
-from mx_driving.runner_hooks import arguments, device
+from mx_driving.runner_hooks import arguments
 from mx_driving.runner_hooks.stopping import StopTraining
 
 _log = logging.getLogger("mx_driving")

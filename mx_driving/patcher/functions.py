@@ -40,7 +40,11 @@ def _start(function: PatchFunction, name: str, options: Dict[str, Any]) -> Calla
         raise PatchSkipped(f"{package} is not installed")
     module = importlib.import_module(name)
     before = {id(owner): (owner, dict(vars(owner))) for owner in _owners(package)}
-    function(module, options)
+    try:
+        function(module, options)
+    except BaseException:
+        _undo(list(_changes(before)))
+        raise
     changes = list(_changes(before))
     sweep(_swaps((plain(change.site.raw), plain(change.new)) for change in changes))
     return functools.partial(_undo, changes)

@@ -44,7 +44,15 @@ def _assemble(scope: Any, columns: Tuple[np.ndarray, ...], scores: np.ndarray, l
     return made
 
 
-def convert(original: Callable, detection: Any, key: str, camera: bool, with_velocity: bool = True) -> List[Any]:
+def convert(
+    original: Callable,
+    detection: Any,
+    key: str,
+    camera: bool,
+    with_velocity: bool = True,
+    order: Optional[List[int]] = None,
+    turned: Callable[[np.ndarray], np.ndarray] = lambda yaw: yaw,
+) -> List[Any]:
     """Return nuScenes boxes for a detection.
 
     Args:
@@ -53,14 +61,17 @@ def convert(original: Callable, detection: Any, key: str, camera: bool, with_vel
         key: where the boxes (lidar or camera, N of them) are.
         camera: whether they are in the camera's frame.
         with_velocity: whether columns 7 and 8 of the boxes are velocities, in m/s.
+        order: columns of the boxes' sizes that are nuScenes' width, length and height; by the frame if None.
+        turned: turns the boxes' yaw, in radians, into nuScenes'.
 
     Source: ``output_to_nusc_box`` of mmdet3d, in nuscenes_metric.py (1.x), nuscenes_dataset.py and
         nuscenes_mono_dataset.py (0.17-1.0).
     """
-    boxes, yaw = detection[key], detection[key].yaw.numpy()
+    boxes, yaw = detection[key], turned(detection[key].yaw.numpy())
+    order = order or ([2, 0, 1] if camera else [1, 0, 2])
     columns = (
         boxes.gravity_center.numpy(),
-        boxes.dims.numpy()[:, [2, 0, 1] if camera else [1, 0, 2]],
+        boxes.dims.numpy()[:, order],
         _camera_turns(yaw) if camera else _turns_about_z(yaw),
         _velocities(boxes, [0, 2] if camera else [0, 1], with_velocity),
     )

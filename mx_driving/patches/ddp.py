@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from mx_driving._core import Patch, Replace
+from mx_driving._core import ANYWHERE, Patch, Replace
 
 CPU = [-1]
 """mmcv's device list for "unpack the containers and stay on the CPU"."""
@@ -30,6 +30,7 @@ PATCH = Patch(
     ),
     requires=("mmcv>=1.4,<2",),
     reaches=(_CLASS,),
+    devices=ANYWHERE,
     why="without device ids mmcv passes DataContainers on to the model, which fails in its first layer",
     upstream="mmcv 1.x is closed; mmengine moved the unpacking into the model",
     remove_when="mmcv 1.x is no longer supported",

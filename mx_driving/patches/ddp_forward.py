@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from mx_driving._core import Patch, Replace
+from mx_driving._core import ANYWHERE, Patch, Replace
 from mx_driving.patches.ddp import CPU
 
 
@@ -26,6 +26,7 @@ PATCH = Patch(
     targets=(Replace("mmcv.parallel.distributed:MMDistributedDataParallel._run_ddp_forward", _run_ddp_forward),),
     requires=("mmcv>=1.6,<2", "torch>=1.12"),
     reaches=("mmcv.parallel.distributed:MMDistributedDataParallel",),
+    devices=ANYWHERE,
     why="forward raises AttributeError: _use_replicated_tensor_module",
     upstream="removed by pytorch#95450; mmcv 1.x is closed",
     remove_when="mmcv 1.x is no longer supported",

@@ -1,14 +1,15 @@
 """``numpy_type``: the type names that numpy 1.24 removed, which mmdet3d 1.0 and its kin still use (``np.bool``).
 
 In force before the first batch is loaded. Forked workers inherit it; a spawned worker is a new interpreter, so what it
-runs is replaced too: it brings the names with it.
+runs is replaced too: it brings the names with it. Out of reach are workers that run before any hook does: mmengine's
+IterBasedTrainLoop starts its own when it is built.
 """
 
 from __future__ import annotations
 
 from typing import Any, Callable
 
-from mx_driving._core import Effect, Patch, Provide
+from mx_driving._core import ANYWHERE, Effect, Patch, Provide
 from mx_driving._core.site import Site
 
 NAMES = {"bool": bool, "int": int, "float": float, "complex": complex, "object": object, "str": str, "long": int}
@@ -52,6 +53,7 @@ PATCH = Patch(
         Effect(f"{WORKERS}._worker_loop", _reach_workers),
     ),
     requires=("numpy>=1.24",),
+    devices=ANYWHERE,
     why="AttributeError: module 'numpy' has no attribute 'bool', in the data pipeline",
     upstream="mmdet3d 1.1 uses the plain names",
     remove_when="mmdet3d 1.0 is no longer supported",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from mx_driving._core import Patch, Replace
+import numpy as np
+
+from mx_driving._core import ANYWHERE, Patch, Replace
 from mx_driving.patches._nuscenes_boxes import attributes, convert
 
 
@@ -12,17 +14,26 @@ def _lidar(original: Callable, detection: Any, with_velocity: bool = True) -> An
     return convert(original, detection, "boxes_3d", camera=False, with_velocity=with_velocity)
 
 
+def _lidar_before_1_0(original: Callable, detection: Any) -> Any:
+    # Until 0.18 boxes are (w, l, h) and turned about the other way, from another zero: nuScenes' order needs no change.
+    return convert(original, detection, "boxes_3d", camera=False, order=[0, 1, 2], turned=lambda yaw: -yaw - np.pi / 2)
+
+
 def _camera(original: Callable, detection: Any) -> Any:
     return convert(original, detection, "boxes_3d", camera=True), attributes(detection, "attrs_3d")
 
 
+_DATASET = "mmdet3d.datasets.nuscenes_dataset"
+
 PATCH = Patch(
     name="nuscenes_dataset",
     targets=(
-        Replace("mmdet3d.datasets.nuscenes_dataset:output_to_nusc_box", _lidar, wrap=True),
+        Replace(f"{_DATASET}:output_to_nusc_box", _lidar, wrap=True, requires=("mmdet3d>=1.0.0rc0",)),
+        Replace(f"{_DATASET}:output_to_nusc_box", _lidar_before_1_0, wrap=True, requires=("mmdet3d<1.0.0rc0",)),
         Replace("mmdet3d.datasets.nuscenes_mono_dataset:output_to_nusc_box", _camera, wrap=True),
     ),
     requires=("mmdet3d>=0.17,<1.1",),
+    devices=ANYWHERE,
     why="the stock loop makes four tensor accesses and up to three quaternions for each box",
     upstream="mmdet3d 1.0 is closed; 1.x has the same loop, see nuscenes_metric",
     remove_when="mmdet3d 1.0 is no longer supported",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from mx_driving._core import Patch, Replace
+from mx_driving._core import ANYWHERE, Patch, Replace
 from mx_driving.patches._nuscenes_boxes import attributes, convert
 
 FRAMES = {"LiDARInstance3DBoxes": False, "CameraInstance3DBoxes": True}
@@ -21,6 +21,7 @@ PATCH = Patch(
     name="nuscenes_metric",
     targets=(Replace("mmdet3d.evaluation.metrics.nuscenes_metric:output_to_nusc_box", _output_to_nusc_box, wrap=True),),
     requires=("mmdet3d>=1.1,<1.5",),
+    devices=ANYWHERE,
     why="the stock loop makes four tensor accesses and up to three quaternions for each box",
     upstream="unchanged in mmdet3d 1.4.0",
     remove_when="mmdet3d converts arrays",

@@ -63,7 +63,7 @@ def _always(step: int) -> profiler.ProfilerAction:
     return profiler.ProfilerAction.RECORD
 
 
-RECORDERS: Dict[str, Callable[..., Any]] = {"cpu": Recorder, "cuda": Recorder, "npu": NPURecorder}
+RECORDERS: Dict[str, Callable[..., Any]] = {"cpu": Recorder, "cuda": Recorder, "npu": NPURecorder, "mps": Recorder}
 
 
 def open_recorder(device: str, window: Window, directory: Path, level: int, options: Mapping[str, Any]) -> Any:

@@ -91,6 +91,9 @@ class ProfilerHookArguments:
         arguments.no_unknown("ProfilerHook", extra, self.OURS | known)
         self._profiling: Optional[Profiling] = None
         if iters is None:
+            for name, given, default in (("path", path, None), ("level", level, 0), ("ranks", ranks, (0,))):
+                if given != default:
+                    raise TypeError(f"{name}: expected together with iters=(start, stop), got no iters; add them")
             super().__init__(**stock)
             return
         mixed = sorted(stock.keys() - self.WITH_ITERS)

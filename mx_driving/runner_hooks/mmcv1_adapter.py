@@ -51,6 +51,7 @@ class NPUPatchHook(PatchHookArguments, Hook):
         runner.hooks.remove(self)
         runner.hooks.insert(0, self)
         self.begin(_describe(runner))
+        _around(runner, "train", functools.partial(self._guarded, runner))
         if self.stop_at is None:
             return
         self._stop = _Stop(runner, self.stop_at, self.validate_at_stop)
@@ -74,6 +75,16 @@ class NPUPatchHook(PatchHookArguments, Hook):
             self._stop.release()
             self._stop = None
         _unwrap(runner)
+
+    def _guarded(self, runner: Any, train: Callable, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return train(*args, **kwargs)
+        except StopTraining:
+            raise
+        except BaseException:
+            # The runner calls no after_run then; a later run in this process must find the libraries as they were.
+            self.after_run(runner)
+            raise
 
 
 class _Stop:
@@ -107,6 +118,14 @@ class _Stop:
         while self._starts:
             hook, hook.start = self._starts.pop()
 
+    def _evaluate_now(self) -> None:
+        """Run the evaluation hooks in mid-epoch, whatever their interval."""
+        for hook in self._runner.hooks:
+            if isinstance(hook, EvalHook):
+                interval, start, hook.interval, hook.start = hook.interval, hook.start, 1, None
+                hook._do_evaluate(self._runner)
+                hook.interval, hook.start = interval, start
+
     def _train(self, train: Callable, *args: Any, **kwargs: Any) -> Any:
         result = None
         try:
@@ -114,6 +133,8 @@ class _Stop:
         except StopTraining:
             # In mid-epoch: the epoch is not whole, so its end is announced to nobody.
             vars(self._runner).pop("data_batch", None)
+            if self._validate:
+                self._evaluate_now()
         if self._runner.iter >= self._at and not self._reached:
             self._end()
             self._runner.logger.info("training stopped after iteration %d (stop_at)", self._runner.iter)

@@ -62,10 +62,8 @@ class NPUPatchHook(PatchHookArguments, Hook):
     def before_run(self, runner: Any) -> None:
         """Apply the patches."""
         self.begin(_describe(runner))
-        if self.stop_at is None:
-            return
         _around_loop(runner, functools.partial(self._until_stop, runner))
-        if self.save_at_stop:
+        if self.stop_at is not None and self.save_at_stop:
             runner.register_hook(_CheckpointAt(self.stop_at))
 
     def before_train(self, runner: Any) -> None:
@@ -109,6 +107,10 @@ class NPUPatchHook(PatchHookArguments, Hook):
                 runner.val_loop.run()
             runner.call_hook("after_train")
             return runner.model
+        except BaseException:
+            # The runner calls no after_run then; a later run in this process must find the libraries as they were.
+            self._patching.end(_describe(runner))
+            raise
 
 
 class _CheckpointAt(Hook):

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from mx_driving.runner_hooks.device import npu_problem
+from mx_driving.device import npu_problem
 
 _log = logging.getLogger("mx_driving")
 _done = False

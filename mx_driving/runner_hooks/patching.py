@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+from mx_driving import device as devices
 from mx_driving._core import FAILED, PatchSet
 from mx_driving.patches import excluded, load_all
-from mx_driving.runner_hooks import arguments, device
+from mx_driving.runner_hooks import arguments
 from mx_driving.runner_hooks.run import Run
 
 
@@ -28,7 +29,7 @@ class Patching:
         run.require_writable()
         self._patches = PatchSet(
             load_all(),
-            device=device.resolve(self._device),
+            device=devices.resolve(self._device),
             excluded=self._excluded,
             strict=self._strict,
             roots=run.model.modules(),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Mapping, Optional, Tuple
 
+from mx_driving import device
 from mx_driving.profiling import Recorder, Window, open_recorder, parse_windows
 from mx_driving.profiling.backends import LEVELS
 from mx_driving.profiling.windows import beyond
-from mx_driving.runner_hooks import arguments, device
+from mx_driving.runner_hooks import arguments
 from mx_driving.runner_hooks.run import Run
 
 NEVER = -1

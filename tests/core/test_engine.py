@@ -305,10 +305,8 @@ def test_bug_in_an_effect_is_not_called_a_skip(shapes):
     def start():
         raise AttributeError("a bug")
 
-    patches = PatchSet([patch(Effect("a switch", start))])
     with pytest.raises(AttributeError, match="a bug"):
-        patches.apply()
-    patches.undo()
+        PatchSet([patch(Effect("a switch", start))]).apply()
 
 
 def test_what_somebody_else_put_there_meanwhile_is_left(shapes, caplog):
@@ -319,6 +317,43 @@ def test_what_somebody_else_put_there_meanwhile_is_left(shapes, caplog):
         patches.undo()
     assert shapes.area is theirs
     assert "shapes_pkg.area was changed by somebody else" in caplog.text
+
+
+def test_new_set_builds_on_what_somebody_else_put_there(shapes, caplog):
+    first = PatchSet([patch(Replace("shapes_pkg:area", lambda *a: -1), name="first")])
+    first.apply()
+    shapes.area = theirs = lambda *a: 100
+    plus = Replace("shapes_pkg:area", lambda original, *a: original(*a) + 1, wrap=True)
+    second = PatchSet([patch(plus, name="second")])
+    with caplog.at_level(logging.WARNING, logger="mx_driving"):
+        second.apply()
+    assert shapes.area(2, 3) == 101, "a patch that is reported as applied is in force"
+    second.undo()
+    first.undo()
+    assert shapes.area is theirs
+
+
+def test_apply_that_raises_leaves_nothing_in_force(shapes):
+    def start():
+        raise KeyError("a bug")
+
+    patches = PatchSet(
+        [patch(Replace("shapes_pkg:area", lambda *a: -1), name="a"), patch(Effect("b", start), name="b")]
+    )
+    for _ in range(2):
+        with pytest.raises(KeyError, match="a bug"):
+            patches.apply()
+        assert shapes.area(2, 3) == 6
+
+
+def test_subclass_that_overrides_the_patched_method_does_not_count(shapes):
+    class Own(shapes.Shape):
+        def name(self):
+            return "own"
+
+    record = patch(Replace("shapes_pkg:Shape.name", lambda self: 0), reaches=("shapes_pkg:Shape",))
+    with PatchSet([record], roots=[Own(), shapes.Square()]) as patches:
+        assert patches.report["p"].in_model == {"Square": 1}
 
 
 def test_counts_the_instances_that_a_patch_reaches(shapes):

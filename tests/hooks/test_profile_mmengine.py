@@ -129,6 +129,9 @@ def test_resumed_run_leaves_out_what_it_is_past(tmp_path, monkeypatch):
         ({"iters": (0, 5), "path": 7}, TypeError, "path: expected a folder"),
         ({"iters": (0, 5), "profile_times": 3}, TypeError, "profile_times: expected only without iters"),
         ({"iters": (0, 5), "levle": 1}, TypeError, "no argument is called 'levle'.*did you mean 'level'"),
+        ({"level": 2}, TypeError, r"level: expected together with iters=\(start, stop\), got no iters"),
+        ({"path": "here"}, TypeError, "path: expected together with iters"),
+        ({"ranks": (1,)}, TypeError, "ranks: expected together with iters"),
         ({"profile_tims": 1}, TypeError, "did you mean 'profile_times'"),
     ],
 )

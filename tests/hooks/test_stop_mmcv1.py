@@ -86,6 +86,14 @@ def test_evaluation_hook_at_an_epochs_end_only_if_asked_for(tmp_path, ask):
     assert toy.evaluation.start is None, "the hook's own setting is put back"
 
 
+@pytest.mark.parametrize("ask", [False, True])
+def test_evaluation_hook_in_mid_epoch_only_if_asked_for(tmp_path, ask):
+    toy = Toy1Run(tmp_path, hook(stop_at=2, validate_at_stop=ask), evaluate={"interval": 5})
+    toy.run()
+    assert toy.evaluation.evaluated == ([2] if ask else [])
+    assert (toy.evaluation.interval, toy.evaluation.start) == (5, None), "the hook's own settings are put back"
+
+
 def test_evaluation_hook_by_iteration(tmp_path):
     toy = Toy1Run(tmp_path, hook(stop_at=4), kind="iteration", evaluate={"interval": 2, "by_epoch": False})
     toy.run()
@@ -143,7 +151,22 @@ def test_users_exception_is_not_taken_for_a_stop(tmp_path):
     toy = Toy1Run(tmp_path, hook(stop_at=3), Broken())
     with pytest.raises(KeyError, match="the user's own"):
         toy.run()
-    toy.runner.call_hook("after_run")
+    assert not {"train", "val"} & vars(toy.runner).keys()
+
+
+@pytest.mark.parametrize("stop_at", [None, 5])
+def test_interrupted_run_takes_the_patches_back(tmp_path, stop_at):
+    import mx_driving._core.engine as engine
+
+    class Interrupting(mmcv_runner.Hook):
+        def after_train_iter(self, runner):
+            assert engine._stacks, "in force during the run"
+            raise KeyboardInterrupt
+
+    toy = Toy1Run(tmp_path, {"type": "NPUPatchHook", "only": ["numpy_type"], "stop_at": stop_at}, Interrupting())
+    with pytest.raises(KeyboardInterrupt):
+        toy.run()
+    assert not engine._stacks
 
 
 def test_stop_beyond_the_run_is_said_and_harmless(tmp_path):

@@ -12,7 +12,7 @@ import torch
 
 import mx_driving.patcher as patcher_module
 from mx_driving._core import UnknownPatchError
-from mx_driving.patcher import Patch, PatcherBuilder, default_patcher_builder, index, msda
+from mx_driving.patcher import Patch, PatcherBuilder, index, msda
 from mx_driving.patches import CATALOGUE
 
 SOURCE = """
@@ -34,13 +34,24 @@ def train(steps, on_step=lambda step: None):
         optimizer.step()
 
 
+@pytest.fixture(autouse=True)
+def untouched_default():
+    """Each test begins with the default builder as a new process has it."""
+    vars(patcher_module).pop("default_patcher_builder", None)
+
+
+def default_patcher_builder():
+    return patcher_module.default_patcher_builder
+
+
 def names(builder):
     with builder.build(device="cpu") as patcher:
         return {outcome.name: outcome for outcome in patcher.report.outcomes}
 
 
 def test_default_patcher_holds_every_default_patch():
-    assert list(names(default_patcher_builder)) == [name for name in CATALOGUE if getattr(patcher_module, name).default]
+    default = [name for name in CATALOGUE if getattr(patcher_module, name).default]
+    assert list(names(default_patcher_builder())) == default
 
 
 def test_custom_patcher_of_the_founding_text():
@@ -50,18 +61,19 @@ def test_custom_patcher_of_the_founding_text():
 
 
 def test_disabled_patches_are_reported_as_such():
-    outcomes = names(default_patcher_builder.disable_patches("msda", "index"))
+    outcomes = names(default_patcher_builder().disable_patches("msda", "index"))
     assert outcomes["msda"].reason == outcomes["index"].reason == "disabled by the user"
 
 
-def test_what_one_script_disables_is_not_disabled_for_another():
+def test_default_builder_is_the_same_wherever_it_is_taken_from():
     patcher_module.default_patcher_builder.disable_patches("msda")
-    assert patcher_module.default_patcher_builder._disabled == []
+    assert patcher_module.default_patcher_builder is default_patcher_builder()
+    assert names(patcher_module.default_patcher_builder)["msda"].reason == "disabled by the user"
 
 
 def test_typo_in_disable_is_an_error():
     with pytest.raises(UnknownPatchError, match="disable_patches: no patch is called 'indx'.*did you mean 'index'"):
-        default_patcher_builder.disable_patches("indx")
+        default_patcher_builder().disable_patches("indx")
 
 
 def test_patches_are_taken_back_on_leaving(make_module):
@@ -102,7 +114,21 @@ def test_bug_in_a_users_function_reaches_the_user(make_module):
     patcher = PatcherBuilder().add_module_patch("boxes_pkg", Patch(lambda module, options: 1 / 0)).build(device="cpu")
     with pytest.raises(ZeroDivisionError):
         patcher.apply()
-    patcher.undo()
+
+
+def test_users_function_that_fails_half_way_leaves_nothing(make_module):
+    module = make_module("boxes_pkg", SOURCE)
+
+    def half(boxes, options):
+        boxes.LIMIT = 4
+        if options.get("fail"):
+            raise KeyError("half way")
+
+    options = {"fail": True}
+    patcher = PatcherBuilder().add_module_patch("boxes_pkg", Patch(half, options)).build(device="cpu")
+    with pytest.raises(KeyError, match="half way"):
+        patcher.apply()
+    assert module.LIMIT == 3
 
 
 @pytest.mark.parametrize(
@@ -168,9 +194,9 @@ def test_second_optimizer_does_not_count():
 
 
 def test_window_that_never_came_is_said(tmp_path, caplog):
-    with caplog.at_level(logging.WARNING, logger="mx_driving"):
-        with PatcherBuilder().with_profiling(tmp_path, iters=(50, 60)).build(device="cpu"):
-            train(3)
+    caplog.set_level(logging.WARNING, logger="mx_driving")
+    with PatcherBuilder().with_profiling(tmp_path, iters=(50, 60)).build(device="cpu"):
+        train(3)
     assert "3 optimizer steps were made, window (50, 60) was not reached" in caplog.text
 
 

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-pytest.importorskip(
-    "mmcv.runner", reason="mmcv1 line; the mmengine line has its own"
-)
+pytest.importorskip("mmcv.runner", reason="mmcv1 line; the mmengine line has its own")
 from mmdet3d.core.bbox import CameraInstance3DBoxes, LiDARInstance3DBoxes
 from mmdet3d.datasets import nuscenes_dataset, nuscenes_mono_dataset
 

@@ -1,4 +1,4 @@
-"""Which device a run is on."""
+"""Which device a run is on; beside the layers, since the rehearsal has to know before any hook is imported."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def npu_problem() -> str:
 
 
 def resolve(device: str) -> str:
-    """Return ``npu``, ``cuda`` (stock kernels stay there) or ``cpu`` for ``auto``, and check an explicit choice.
+    """Return ``npu``, ``cuda``, ``mps`` (stock kernels stay on these two) or ``cpu``, and check an explicit choice.
 
     Raises:
         RuntimeError: ``npu`` was asked for and there is none.
@@ -41,4 +41,7 @@ def resolve(device: str) -> str:
         raise RuntimeError(f"device='npu': {problem}")
     if "does not import" in problem:
         _log.warning("%s: going on without an NPU", problem)
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if torch.cuda.is_available():
+        return "cuda"
+    # Runners choose Apple's GPU by themselves: our CPU kernels must not be put under its tensors.
+    return "mps" if torch.backends.mps.is_available() else "cpu"
