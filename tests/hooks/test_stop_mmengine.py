@@ -119,7 +119,7 @@ def test_loop_is_left_as_it_was(tmp_path):
 
 @pytest.mark.parametrize("stop_at", [None, 5])
 def test_interrupted_run_takes_the_patches_back(tmp_path, stop_at):
-    """The runner calls no after_run then; the next run in the process (a notebook's) must start from stock libraries."""
+    """The runner calls no after_run then; the next run, in a notebook, must start from stock libraries."""
     import mx_driving._core.engine as engine
 
     class Interrupting(Hook):
