@@ -19,12 +19,21 @@ using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+void check_backward(const Tensor& grad_output, const Tensor& output) {
+  TORCH_CHECK(
+      grad_output.sym_sizes() == output.sym_sizes(), "add_relu: grad_output must have the shape of the result, ",
+      output.sym_sizes(), ", got ", grad_output.sym_sizes());
+  check_like("add_relu", "grad_output", grad_output, "the result", output);
+}
+
 Tensor backward_meta(const Tensor& grad_output, const Tensor& output) {
+  check_backward(grad_output, output);
   return at::empty_symint(output.sym_sizes(), output.options().memory_format(output.suggest_memory_format()));
 }
 
 // threshold_backward is an ATen operator of every backend, so this one kernel serves them all.
 Tensor backward(const Tensor& grad_output, const Tensor& output) {
+  check_backward(grad_output, output);
   return at::threshold_backward(grad_output, output, 0).contiguous(output.suggest_memory_format());
 }
 

@@ -30,6 +30,7 @@ std::tuple<Tensor, Tensor> forward_meta(
 Tensor backward_meta(
     const Tensor& grad_output, const Tensor& input, const Tensor& indices, IntArrayRef kernel_size, IntArrayRef stride,
     IntArrayRef padding) {
+  check_max_pool2d_backward(grad_output, input, indices, kernel_size, stride, padding);
   return at::empty_symint(input.sym_sizes(), input.options().memory_format(input.suggest_memory_format()));
 }
 
@@ -84,6 +85,16 @@ std::vector<c10::SymInt> max_pool2d_output_size(
     sizes[i + 2] = (sizes[i + 2] + 2 * padding[i] - kernel_size[i]) / stride[i] + 1;
   }
   return sizes;
+}
+
+void check_max_pool2d_backward(
+    const Tensor& grad_output, const Tensor& input, const Tensor& indices, IntArrayRef kernel_size, IntArrayRef stride,
+    IntArrayRef padding) {
+  const auto size = max_pool2d_output_size(input, kernel_size, stride, padding);
+  check_shape(kOp, "grad_output", grad_output, {size[0], size[1], size[2], size[3]}, "[N, C, Ho, Wo]");
+  check_shape(kOp, "indices", indices, {size[0], size[1], size[2], size[3]}, "[N, C, Ho, Wo]");
+  check_like(kOp, "grad_output", grad_output, "input", input);
+  TORCH_CHECK(indices.scalar_type() == at::kLong, kOp, ": indices must be int64, got ", indices.scalar_type());
 }
 
 TORCH_LIBRARY_FRAGMENT(mx_driving, m) {

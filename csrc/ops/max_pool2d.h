@@ -11,4 +11,9 @@ namespace mx_driving {
 std::vector<c10::SymInt> max_pool2d_output_size(
     const at::Tensor& input, at::IntArrayRef kernel_size, at::IntArrayRef stride, at::IntArrayRef padding);
 
+// Checks a backward call.
+void check_max_pool2d_backward(
+    const at::Tensor& grad_output, const at::Tensor& input, const at::Tensor& indices, at::IntArrayRef kernel_size,
+    at::IntArrayRef stride, at::IntArrayRef padding);
+
 } // namespace mx_driving

@@ -147,6 +147,38 @@ def test_max_pool2d_names_a_wrong_call(message, device):
         ops.max_pool2d(x, **arguments)
 
 
+WRONG_BACKWARD = {
+    r"add_relu: grad_output must have the shape of the result, \[2, 3\], got \[2, 1\]": lambda x: (
+        torch.ops.mx_driving.add_relu_backward,
+        (x[0, 0, :2, :1], x[0, 0, :2, :3]),
+    ),
+    "add_relu: grad_output must have the dtype of the result, Float, got Double": lambda x: (
+        torch.ops.mx_driving.add_relu_backward,
+        (x.double(), x),
+    ),
+    r"max_pool2d: grad_output must be \[N, C, Ho, Wo\] = \[1, 2, 2, 2\], got \[1, 2, 4, 4\]": lambda x: (
+        torch.ops.mx_driving.max_pool2d_backward,
+        (x, x, x[..., :2, :2].long(), [2, 2], [2, 2], [0, 0]),
+    ),
+    r"max_pool2d: indices must be \[N, C, Ho, Wo\] = \[1, 2, 2, 2\], got \[1, 2, 4, 4\]": lambda x: (
+        torch.ops.mx_driving.max_pool2d_backward,
+        (x[..., :2, :2], x, x.long(), [2, 2], [2, 2], [0, 0]),
+    ),
+    "max_pool2d: indices must be int64, got Int": lambda x: (
+        torch.ops.mx_driving.max_pool2d_backward,
+        (x[..., :2, :2], x, x[..., :2, :2].int(), [2, 2], [2, 2], [0, 0]),
+    ),
+}
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+@pytest.mark.parametrize("message", WRONG_BACKWARD)
+def test_backward_checks_its_gradient(message, device):
+    function, arguments = WRONG_BACKWARD[message](torch.zeros(1, 2, 4, 4, device=device))
+    with pytest.raises(RuntimeError, match=f"^{message}"):
+        function(*arguments)
+
+
 OPCHECKS = {
     "add_relu": lambda x: (x, x.detach().clone().requires_grad_()),
     "add_relu-broadcast": lambda x: (x, torch.randn(3, 1, 1)),

@@ -20,6 +20,7 @@ std::tuple<Tensor, Tensor> forward_cpu(
 Tensor backward_cpu(
     const Tensor& grad_output, const Tensor& input, const Tensor& indices, IntArrayRef kernel_size, IntArrayRef stride,
     IntArrayRef padding) {
+  check_max_pool2d_backward(grad_output, input, indices, kernel_size, stride, padding);
   return at::max_pool2d_with_indices_backward(
       grad_output, input, kernel_size, stride, padding, /*dilation=*/1, /*ceil_mode=*/false, indices);
 }
