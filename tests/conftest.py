@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import textwrap
 import types
@@ -10,6 +11,10 @@ import pytest
 
 from mx_driving._core.versions import installed_version, is_installed
 from mx_driving.patcher import patch_mmcv_version
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts background jobs so, children inherit it, and the tests interrupt children as a user does.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if is_installed("mmcv") and installed_version("mmcv").major == 1:
     # mmdet3d 1.0.0rc6 refuses mmcv 1.7.2; tests/bootstrap shows that and tests the remedy.
