@@ -19,7 +19,7 @@ from pathlib import Path
 
 import build_mmcv
 import pytest
-from tool_scripts import TOOLS
+from tool_scripts import TOOLS, interruptible
 
 TAG = f"cp{sys.version_info[0]}{sys.version_info[1]}"
 SETUP = """
@@ -80,8 +80,9 @@ def run(sandbox: dict, *arguments: str, **variables: str) -> subprocess.Complete
 
 def start(sandbox: dict, **variables: str) -> subprocess.Popen:
     return subprocess.Popen(
-        command(), env={**sandbox, **variables}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        command(), env={**sandbox, **variables}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=interruptible,
+    )  # fmt: skip
 
 
 def folder(sandbox: dict) -> Path:

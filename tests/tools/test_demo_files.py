@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from nuscenes_demo import sheet, world
-from tool_scripts import TOOLS, make_demo
+from tool_scripts import TOOLS, interruptible, make_demo
 
 SMALL = ("--frames", "1", "--val-frames", "0", "--width", "160")
 
@@ -120,7 +120,9 @@ def test_foreign_files_are_never_replaced(tmp_path):
 def test_an_interruption_leaves_no_half_data_set(tmp_path, number):
     root = tmp_path / "data"
     command = [sys.executable, str(TOOLS / "make_nuscenes_demo.py"), str(root), "--frames", "30", "--width", "160"]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    running = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, preexec_fn=interruptible
+    )
     assert running.stdout.readline().startswith("frame 1/31")
     running.send_signal(number)
     assert running.wait(timeout=60) != 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,3 +15,8 @@ def make_demo(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the generator as a user does."""
     command = [sys.executable, str(TOOLS / "make_nuscenes_demo.py"), str(root), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def interruptible() -> None:
+    """For a child process: let Ctrl-C reach it also where the tests run as a background job, which ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
