@@ -11,6 +11,7 @@ from mmcv.runner import HOOKS, Hook
 from mmcv.runner.hooks import ProfilerHook as StockProfilerHook
 from mmcv.utils import build_from_cfg
 from toy1 import EPOCH, Toy1Run
+from traces import traces
 
 import mx_driving
 from mx_driving.patches import CATALOGUE
@@ -24,15 +25,6 @@ def no_pauses(monkeypatch):
 
 def profiler(**arguments):
     return {"type": "ProfilerHook", **arguments}
-
-
-def traces(work_dir):
-    found = {}
-    for path in sorted(work_dir.rglob("*.pt.trace.json")):
-        events = json.loads(path.read_text())["traceEvents"]
-        steps = {e["name"] for e in events if e.get("name", "").startswith("ProfilerStep#")}
-        found[path.name] = sorted(int(name.partition("#")[2]) for name in steps)
-    return found
 
 
 def test_report_goes_to_the_log_and_the_file(tmp_path):

@@ -10,6 +10,7 @@ pytest.importorskip("mmengine", reason="mmengine line; the mmcv1 line has tests 
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from toy import EPOCH, build_runner
+from traces import traces
 
 import mx_driving
 from mx_driving.runner_hooks import ProfilerHook
@@ -19,16 +20,6 @@ ITERS = {"by_epoch": False, "max_iters": 12}
 
 def profiler(**arguments):
     return {"type": "ProfilerHook", **arguments}
-
-
-def traces(work_dir):
-    """Return the recorded iterations of each trace, by file name, as the trace viewer shows them."""
-    found = {}
-    for path in sorted(work_dir.rglob("*.pt.trace.json")):
-        events = json.loads(path.read_text())["traceEvents"]
-        steps = {e["name"] for e in events if e.get("name", "").startswith("ProfilerStep#")}
-        found[path.name] = sorted(int(name.partition("#")[2]) for name in steps)
-    return found
 
 
 @pytest.mark.parametrize("train_cfg", [None, ITERS], ids=["epochs", "iterations"])
