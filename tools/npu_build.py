@@ -1,4 +1,4 @@
-"""What setup.py does for NPUs: build ``mx_driving._C_npu`` where torch_npu is installed, and ship the emulator's sources."""
+"""What setup.py does for NPUs: build ``mx_driving._C_npu`` where torch_npu is, and ship the emulator's sources."""
 
 from __future__ import annotations
 

@@ -27,8 +27,10 @@ def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace
     parser.add_argument("--fail", action="append", default=[], metavar="NAME[=CODE][@run]",
                         help="let this operator return an error; may be given several times")  # fmt: skip
     parser.add_argument("--without", action="append", default=[], metavar="NAME",
-                        help="hide this operator, as a CANN that does not have it; may be given several times")  # fmt: skip
-    parser.add_argument("--count", type=Path, metavar="FILE", help="append the number of calls of each operator to FILE")
+                        help="hide this operator, as a CANN without it would; may be given several times")  # fmt: skip
+    parser.add_argument(
+        "--count", type=Path, metavar="FILE", help="append the number of calls of each operator to FILE"
+    )
     parser.add_argument("command", nargs="*", help="-- and the command, such as: -- python train.py cfg.py")
     options = parser.parse_args(arguments)
     if not options.command:

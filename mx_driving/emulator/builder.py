@@ -40,7 +40,9 @@ def source_root() -> Path:
     for candidate in (package / "csrc", package.parent / "csrc"):
         if (candidate / "emulator" / "operator.h").is_file():
             return candidate
-    raise EmulatorError(f"the emulator's sources are missing: expected them in {package / 'csrc' / 'emulator'}, reinstall")
+    raise EmulatorError(
+        f"the emulator's sources are missing: expected them in {package / 'csrc' / 'emulator'}, reinstall"
+    )
 
 
 def cache_root() -> Path:

@@ -1,4 +1,4 @@
-"""Which operators torch_npu may call and the emulator does not write: each gets a trampoline that stops with its name."""
+"""Operators that torch_npu may call and the emulator does not write: each gets a trampoline that stops with its name."""
 
 from __future__ import annotations
 
@@ -45,4 +45,6 @@ def _expand(macro: str, argument: str, body_of: dict) -> List[str]:
         return []
     parameter, body = body_of[macro]
     pasted = re.sub(rf"##{parameter}\b|\b{parameter}##|\b{parameter}\b", argument, body)
-    return [name for inner, first in re.findall(r"\b([A-Z_]+)\((\w+)", pasted) for name in _expand(inner, first, body_of)]
+    return [
+        name for inner, first in re.findall(r"\b([A-Z_]+)\((\w+)", pasted) for name in _expand(inner, first, body_of)
+    ]

@@ -33,10 +33,20 @@ def emulate(installation):
     """Return a function that runs Python in the emulated machine: ``emulate(*options, script=(...))``."""
 
     def run(*options, script, **environment):
-        command = [sys.executable, "-m", "mx_driving.emulator", *map(str, options), "--", sys.executable, *map(str, script)]
+        command = [
+            sys.executable,
+            "-m",
+            "mx_driving.emulator",
+            *map(str, options),
+            "--",
+            sys.executable,
+            *map(str, script),
+        ]
         search_path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         child = {**os.environ, "PYTHONPATH": search_path, **environment}
-        return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, env=child, check=False, cwd=HERE)
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=TIMEOUT, env=child, check=False, cwd=HERE
+        )
 
     return run
 

@@ -73,11 +73,29 @@ def case(name, function, *tensors):
     CASES[name] = (function, tensors)
 
 
-for _name in ("atan ceil cos erf exp floor sigmoid sin tan tanh relu round sign abs neg trunc isfinite").split():
+for _name in [
+    "atan",
+    "ceil",
+    "cos",
+    "erf",
+    "exp",
+    "floor",
+    "sigmoid",
+    "sin",
+    "tan",
+    "tanh",
+    "relu",
+    "round",
+    "sign",
+    "abs",
+    "neg",
+    "trunc",
+    "isfinite",
+]:
     case(_name, getattr(torch, _name), A)
-for _name in "atan ceil cos erf exp floor sigmoid sin tan tanh relu".split():
+for _name in ["atan", "ceil", "cos", "erf", "exp", "floor", "sigmoid", "sin", "tan", "tanh", "relu"]:
     case(f"{_name}_", inplace(f"{_name}_"), A)
-for _name in "log log1p log2 reciprocal rsqrt sqrt".split():
+for _name in ["log", "log1p", "log2", "reciprocal", "rsqrt", "sqrt"]:
     case(_name, getattr(torch, _name), P)
     case(f"{_name}_", inplace(f"{_name}_"), P)
 case("logical_not", torch.logical_not, MASK)
@@ -102,7 +120,7 @@ def cast(a):
 
 case("npu_dtype_cast", cast, A)
 
-for _name in "add sub mul div rsub maximum minimum atan2 fmod remainder".split():
+for _name in ["add", "sub", "mul", "div", "rsub", "maximum", "minimum", "atan2", "fmod", "remainder"]:
     case(_name, getattr(torch, _name), A, B)
 case("remainder_number", lambda a: a % 2, A)
 case("fmod_number", lambda a: torch.fmod(a, 0.7), A)
@@ -115,7 +133,7 @@ case("add_zero_dim", lambda a, b: a + b, torch.tensor(2.0), B)
 case("number_plus_tensor", lambda b: torch.add(torch.tensor(2.0), b), B)
 case("mul_number", lambda a: a * 0.5, A)
 case("div_number", lambda a: a / 3, A)
-for _name in "add_ sub_ mul_ div_".split():
+for _name in ["add_", "sub_", "mul_", "div_"]:
     case(_name, inplace(_name), A, B)
     case(f"{_name}_number", lambda a, name=_name: getattr(a.clone(), name)(2), A)
 for _mode in ("trunc", "floor"):
@@ -132,22 +150,22 @@ case("pow_number", lambda a: a**2, A)
 case("pow_", inplace("pow_"), P, B)
 case("pow__number", lambda a: a.clone().pow_(3), A)
 case("number_to_the_tensor", lambda b: 2**b, B)
-for _name in "eq ne gt ge lt le".split():
+for _name in ["eq", "ne", "gt", "ge", "lt", "le"]:
     case(_name, getattr(torch, _name), LONG, LONG.flip(0))
     case(f"{_name}_number", lambda a, name=_name: getattr(torch, name)(a, 2), LONG)
     case(f"{_name}_", inplace(f"{_name}_"), LONG, LONG.flip(0))
     case(f"{_name}__number", lambda a, name=_name: getattr(a.clone(), f"{name}_")(2), LONG)
 case("equal", lambda a, b: torch.tensor([torch.equal(a, b), torch.equal(a, a)], device=a.device), A, B)
-for _name in "logical_and logical_or logical_xor".split():
+for _name in ["logical_and", "logical_or", "logical_xor"]:
     case(_name, getattr(torch, _name), A > 0, B > 0)
-for _name in "logical_and_ logical_or_".split():
+for _name in ["logical_and_", "logical_or_"]:
     case(_name, inplace(_name), A > 0, B > 0)
-for _name in "bitwise_and bitwise_or bitwise_xor".split():
+for _name in ["bitwise_and", "bitwise_or", "bitwise_xor"]:
     case(_name, getattr(torch, _name), BITS, BITS.flip(0))
-for _name in "bitwise_and bitwise_or".split():
+for _name in ["bitwise_and", "bitwise_or"]:
     case(f"{_name}_number", lambda a, name=_name: getattr(torch, name)(a, 3), BITS)
     case(f"{_name}_", inplace(f"{_name}_"), BITS, BITS.flip(0))
-for _name in "addcmul addcdiv".split():
+for _name in ["addcmul", "addcdiv"]:
     case(_name, lambda a, b, c, name=_name: getattr(torch, name)(a, b, c, value=0.5), A, B, P)
     case(f"{_name}_", lambda a, b, c, name=_name: getattr(a.clone(), f"{name}_")(b, c, value=0.5), A, B, P)
 case("lerp", torch.lerp, A, B, P)
@@ -174,9 +192,26 @@ case("linear", lambda *t: grads(F.linear, *t), A, draw(7, 5), draw(7))
 case("linear_3d", lambda *t: grads(F.linear, *t), draw(2, 4, 5), draw(7, 5), draw(7))
 case("cross", lambda a, b: torch.linalg.cross(a, b), draw(4, 3), draw(4, 3))
 
-for _name in "sum mean prod max min argmax argmin norm var std any all".split():
+for _name in ["sum", "mean", "prod", "max", "min", "argmax", "argmin", "norm", "var", "std", "any", "all"]:
     case(_name, getattr(torch, _name), A > 0 if _name in ("any", "all") else A)
-for _name in "sum mean prod max min argmax argmin norm var std amax amin cumsum logsumexp any all".split():
+for _name in [
+    "sum",
+    "mean",
+    "prod",
+    "max",
+    "min",
+    "argmax",
+    "argmin",
+    "norm",
+    "var",
+    "std",
+    "amax",
+    "amin",
+    "cumsum",
+    "logsumexp",
+    "any",
+    "all",
+]:
     case(f"{_name}_dim", lambda a, name=_name: getattr(torch, name)(a, dim=1), A > 0 if _name in ("any", "all") else A)
 case("sum_keepdim", lambda a: a.sum((0, 1), keepdim=True), A)
 case("vector_norm", lambda a: torch.linalg.vector_norm(a, 2, dim=1), A)
@@ -234,7 +269,7 @@ case("one_hot", lambda i: F.one_hot(i, 4), I3)
 case("bincount", lambda i: torch.bincount(i, minlength=8), LONG.flatten())
 case("unique", lambda i: torch.unique(i, return_inverse=True, return_counts=True), LONG)
 
-for _name in "relu sigmoid tanh silu gelu leaky_relu hardtanh softplus".split():
+for _name in ["relu", "sigmoid", "tanh", "silu", "gelu", "leaky_relu", "hardtanh", "softplus"]:
     _gradient_written = _name != "softplus"
     _function = getattr(F, _name)
     case(f"activation_{_name}", (lambda a, f=_function: grads(f, a)) if _gradient_written else _function, A)
@@ -254,7 +289,7 @@ for _reduction in ("none", "mean", "sum"):
     }.items():
         case(
             f"{_name}_{_reduction}",
-            lambda a, b, f=getattr(F, _name), r=_reduction: grads(lambda x: f(x, b, reduction=r), a),
+            lambda a, b, f=_name, r=_reduction: grads(lambda x: getattr(F, f)(x, b, reduction=r), a),
             *_tensors,
         )
     case(
@@ -300,19 +335,19 @@ case("bilinear", lambda x: grads(lambda t: F.interpolate(t, size=(12, 9), mode="
 case("grid_sample", lambda *t: grads(lambda x, g: F.grid_sample(x, g, align_corners=False), *t), IMAGE,
      torch.rand(2, 3, 5, 2) * 2 - 1)  # fmt: skip
 
-for _name in "add sub mul div".split():
+for _name in ["add", "sub", "mul", "div"]:
     case(f"foreach_{_name}_number", foreach(_name, 2.0), A)
     case(f"foreach_{_name}_list", foreach(_name), A, P)
-for _name in "add mul div".split():
+for _name in ["add", "mul", "div"]:
     case(f"foreach_{_name}_numbers", foreach(_name, [2.0, 3.0]), A)
 case("foreach_maximum", foreach("maximum"), A, B)
 case("foreach_lerp", foreach("lerp", 0.3), A, B)
-for _name in "addcmul addcdiv".split():
+for _name in ["addcmul", "addcdiv"]:
     case(f"foreach_{_name}", foreach(_name, 0.5), A, B, P)
 case("foreach_pow", foreach("pow", 2), A)
-for _name in "neg abs norm".split():
+for _name in ["neg", "abs", "norm"]:
     case(f"foreach_{_name}", foreach(_name), A)
-for _name in "sqrt reciprocal".split():
+for _name in ["sqrt", "reciprocal"]:
     case(f"foreach_{_name}", foreach(_name), P)
 case("foreach_zero_", written(lambda a: torch._foreach_zero_([a[:2], a[2:]])), A)
 case("foreach_copy_", written(lambda a, b: torch._foreach_copy_([a[:2], a[2:]], [b[:2], b[2:]])), A, B)

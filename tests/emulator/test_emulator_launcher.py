@@ -28,10 +28,12 @@ def package(root: Path, name: str, version: str, extra: str = "") -> None:
 
 def test_torch_npu_missing(tmp_path):
     package(tmp_path, "torch", "2.13.0+cpu")
-    hide = "import sys; sys.modules['torch_npu'] = None"
-    (tmp_path / "sitecustomize.py").write_text("")
-    code = f"{hide}; import runpy; sys.argv = ['x', '--', 'true']; runpy.run_module('mx_driving.emulator', run_name='__main__')"
-    finder = "import importlib.util as u; f = u.find_spec; u.find_spec = lambda n, *a: None if n == 'torch_npu' else f(n, *a)"
+    # The environment of this test may have torch_npu, so the finder is told to forget it.
+    finder = (
+        "import importlib.util as u, runpy, sys; find = u.find_spec;"
+        "u.find_spec = lambda name, *a: None if name == 'torch_npu' else find(name, *a)"
+    )
+    code = "sys.argv = ['x', '--', 'true']; runpy.run_module('mx_driving.emulator', run_name='__main__')"
     child = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
     command = [sys.executable, "-c", f"{finder}; {code}"]
     done = subprocess.run(command, capture_output=True, text=True, env=child, check=False)
@@ -48,7 +50,8 @@ def test_versions_that_do_not_fit(tmp_path):
     done = launch("--", "true", path=tmp_path)
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "mx_driving.emulator: torch_npu 2.13.0 does not fit torch 2.12.1+cpu: run pip install --no-deps torch_npu==2.12.1"
+        "mx_driving.emulator: torch_npu 2.13.0 does not fit torch 2.12.1+cpu: "
+        "run pip install --no-deps torch_npu==2.12.1"
     ]
 
 
@@ -104,7 +107,8 @@ def test_operators_are_read_from_lines_and_from_shorthands(tmp_path):
     source = tmp_path / "some.cpp"
     source.write_text(
         "#define UNARY(NAME, FUNCTION) OPERATOR(aclnn##NAME, (In a, Out out), out = FUNCTION(a))\n"
-        "#define BOTH(NAME, FUNCTION) \\\n  UNARY(NAME, FUNCTION) \\\n  OPERATOR(aclnnInplace##NAME, (InOut a), a = FUNCTION(a))\n"
+        "#define BOTH(NAME, FUNCTION) \\\n  UNARY(NAME, FUNCTION) \\\n"
+        "  OPERATOR(aclnnInplace##NAME, (InOut a), a = FUNCTION(a))\n"
         "BOTH(Sin, at::sin)\nUNARY(Abs, at::abs)\nOPERATOR(aclnnAdd, (In a, In b, Out out), out = at::add(a, b))\n"
     )
     assert written_operators([source]) == {"aclnnSin", "aclnnInplaceSin", "aclnnAbs", "aclnnAdd"}

@@ -1,4 +1,4 @@
-"""Every operator that the emulator writes, against the CPU. It proves argument order, dtypes and strides; not Ascend."""
+"""Every operator that the emulator writes, against the CPU. It proves argument order and dtypes, not Ascend."""
 
 from __future__ import annotations
 

@@ -60,7 +60,9 @@ def test_the_composite_is_announced_once(outcome):
 
 
 def test_without_the_kernels_the_composite_serves(emulate, tmp_path):
-    done = emulate("--count", tmp_path / "c", "--without", "aclnnMultiScaleDeformableAttentionGrad", script=[SCRIPT, "msda"])
+    done = emulate(
+        "--count", tmp_path / "c", "--without", "aclnnMultiScaleDeformableAttentionGrad", script=[SCRIPT, "msda"]
+    )
     assert errors_of(done)["msda"] <= TOLERANCE
     assert "this CANN has no aclnnMultiScaleDeformableAttnFunction with its gradient" in done.stderr
     assert not set(ATTENTION) & set(read_counts(tmp_path / "c"))
@@ -87,7 +89,8 @@ def test_a_failing_kernel_reaches_the_user_by_name(emulate, operator, case):
 def test_bad_arguments_are_checked_by_the_shared_checks(emulate):
     code = (
         "import torch, torch_npu; from mx_driving import ops;"
-        "ops.modulated_deform_conv2d(*(torch.ones(s).npu() for s in ((1, 4, 5, 5), (1, 18, 3, 3), (1, 8, 3, 3), (6, 4, 3, 3))))"
+        "shapes = (1, 4, 5, 5), (1, 18, 3, 3), (1, 8, 3, 3), (6, 4, 3, 3);"
+        "ops.modulated_deform_conv2d(*(torch.ones(shape).npu() for shape in shapes))"
     )
     done = emulate(script=["-c", code])
     assert done.returncode == 1
