@@ -13,7 +13,7 @@ from mmcv.utils import build_from_cfg
 from toy1 import EPOCH, Toy1Run
 from traces import traces
 
-import mx_driving
+import mx_driving.runner_hooks  # registers the hooks
 from mx_driving.patches import CATALOGUE
 
 
