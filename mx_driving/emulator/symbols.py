@@ -1,4 +1,4 @@
-"""Operators that torch_npu may call and the emulator does not write: each gets a trampoline that stops with its name."""
+"""Operators that torch_npu may call and the emulator does not write: a trampoline for each stops with its name."""
 
 from __future__ import annotations
 
