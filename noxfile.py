@@ -123,9 +123,12 @@ def make_line(session: nox.Session, line: str) -> None:
     """Make the environment of an OpenMMLab line: torch, mmcv with its operators, mmdet and mmdet3d."""
     require_python(session)
     names = ["build.txt", "runtime.txt", "tests.txt", f"{line}.txt", "constraints.txt"]
-    standins = ROOT / "tests" / "standins"
-    described_by = [REQUIREMENTS / name for name in names] + sorted(standins.rglob("*.py"))
-    local = [str(standins / "torchvision")] if line == "mmcv1" else []
+    described_by, local = [REQUIREMENTS / name for name in names], []
+    if line == "mmcv1":
+        standin = ROOT / "tests" / "standins" / "torchvision"
+        # Not its whole folder: pip leaves a build directory there.
+        described_by += [standin / "pyproject.toml", *sorted((standin / "torchvision").rglob("*.py"))]
+        local.append(str(standin))
     with timed(f"{line}: environment, mmcv included"):
         install_once(
             session,
