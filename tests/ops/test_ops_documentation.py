@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from torch.utils.cpp_extension import include_paths, library_paths
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,6 +55,9 @@ def test_the_example_is_a_whole_operator(tmp_path):
         path.rename(path.with_suffix(".inc"))
     library = tmp_path / "squared_relu.so"
     command = ["c++", "-shared", "-fPIC", "-O0", "-fopenmp", "-std=c++20", str(unit), "-o", str(library)]
+    command += [
+        f"-D_GLIBCXX_USE_CXX11_ABI={int(torch.compiled_with_cxx11_abi())}"
+    ]  # torch's own choice, to link with it
     command += [f"-isystem{path}" for path in include_paths()]
     command += [f"-L{path}" for path in library_paths()] + ["-lc10", "-ltorch_cpu", "-ltorch"]
     subprocess.run(command, check=True)

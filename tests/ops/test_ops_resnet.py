@@ -90,6 +90,10 @@ def stock_pool(kernel, stride, padding):
 @pytest.mark.parametrize("arguments", [(3, 2, 1), (2, 2, 0), ((3, 1), (1, 2), (1, 0)), (5, 3, 2)], ids=str)
 def test_max_pool2d_equals_torch(dtype, memory_format, arguments):
     x = torch.randn(2, 3, 9, 11).to(dtype).to(memory_format=memory_format)
+    try:
+        stock_pool(*arguments)(x)
+    except RuntimeError as exc:  # torch 2.1 has no half precision here
+        pytest.skip(f"torch {torch.__version__} itself: {exc}")
     compare(lambda t: ops.max_pool2d(t, *arguments), stock_pool(*arguments), [x])
 
 
