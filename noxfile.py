@@ -44,6 +44,7 @@ SOURCES = ("csrc/**/*", "mx_driving/**/*", "setup.py", "pyproject.toml", "MANIFE
 # Idle OpenMP threads must sleep, not spin: with more threads than cores a training step takes ten times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+os.environ.setdefault("MAX_JOBS", str(os.cpu_count() or 1))  # of torch's extension builder, whose own default is more
 
 nox.needs_version = ">=2026.10"
 nox.options.default_venv_backend = "venv"
