@@ -52,8 +52,7 @@ nox.options.reuse_venv = "yes"
 nox.options.allow_parallel = True  # used by `nox -j 2` and NOX_PARALLEL=2, which show a session's output at its end
 nox.options.stop_on_first_error = False
 nox.options.sessions = [
-    "lint", "mmengine_env", "mmcv1_env", "mmengine", "mmcv1", "bootstrap", "emulator",
-    "coverage_of_tests",
+    "lint", "mmengine_env", "mmcv1_env", "mmengine", "mmcv1", "bootstrap", "coverage_of_tests",
 ]  # fmt: skip
 
 
@@ -266,7 +265,8 @@ def bootstrap(session: nox.Session) -> None:
     run_tests(session, "mmengine", "tests/bootstrap")
 
 
-@nox.session(venv_backend="none", requires=["mmengine_npu_env"])
+# Not in the default run until issue 5 is done: its tests pass by themselves, this environment has not been seen to.
+@nox.session(venv_backend="none", requires=["mmengine_npu_env"], default=False)
 def emulator(session: nox.Session) -> None:
     """Tests on an emulated NPU, mmengine line."""
     run_tests(session, "mmengine_npu", "tests/emulator")
@@ -279,7 +279,7 @@ def emulator_mmcv1(session: nox.Session) -> None:
     run_tests(session, "mmcv1_npu", "tests/emulator")
 
 
-@nox.session(venv_backend="none", requires=["mmengine", "mmcv1", "bootstrap", "emulator"])
+@nox.session(venv_backend="none", requires=["mmengine", "mmcv1", "bootstrap"])
 def coverage_of_tests(session: nox.Session) -> None:
     """Fail if a test was skipped in every session that collected it."""
     session.run(python_of("mmengine"), "tools/never_ran.py", str(RESULTS), external=True)

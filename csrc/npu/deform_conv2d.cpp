@@ -69,11 +69,7 @@ struct Gradients {
 };
 
 Gradients native_backward(
-    const Tensor& grad_output,
-    const Tensor& input,
-    const Tensor& offset,
-    const Tensor& mask,
-    const Tensor& weight,
+    const Tensor& grad_output, const Tensor& input, const Tensor& offset, const Tensor& mask, const Tensor& weight,
     const Arguments& a) {
   static const auto op =
       c10::Dispatcher::singleton().findSchemaOrThrow("npu::npu_deformable_conv2dbk", "").typed<Backward>();
@@ -90,14 +86,8 @@ Gradients native_backward(
 }
 
 Tensor deform_conv2d(
-    const Tensor& input,
-    const Tensor& offset,
-    const Tensor& weight,
-    IntArrayRef stride,
-    IntArrayRef padding,
-    IntArrayRef dilation,
-    int64_t groups,
-    int64_t deform_groups) {
+    const Tensor& input, const Tensor& offset, const Tensor& weight, IntArrayRef stride, IntArrayRef padding,
+    IntArrayRef dilation, int64_t groups, int64_t deform_groups) {
   checked_outputs<decltype(deform_conv2d)>(
       "mx_driving::deform_conv2d", input, offset, weight, stride, padding, dilation, groups, deform_groups);
   const auto joined = join(offset, mask_of_ones(offset));
@@ -106,15 +96,8 @@ Tensor deform_conv2d(
 }
 
 std::tuple<Tensor, Tensor, Tensor> deform_conv2d_backward(
-    const Tensor& grad_output,
-    const Tensor& input,
-    const Tensor& offset,
-    const Tensor& weight,
-    IntArrayRef stride,
-    IntArrayRef padding,
-    IntArrayRef dilation,
-    int64_t groups,
-    int64_t deform_groups) {
+    const Tensor& grad_output, const Tensor& input, const Tensor& offset, const Tensor& weight, IntArrayRef stride,
+    IntArrayRef padding, IntArrayRef dilation, int64_t groups, int64_t deform_groups) {
   checked_outputs<decltype(deform_conv2d_backward)>(
       "mx_driving::deform_conv2d_backward", grad_output, input, offset, weight, stride, padding, dilation, groups,
       deform_groups);
@@ -124,16 +107,8 @@ std::tuple<Tensor, Tensor, Tensor> deform_conv2d_backward(
 }
 
 Tensor modulated_deform_conv2d(
-    const Tensor& input,
-    const Tensor& offset,
-    const Tensor& mask,
-    const Tensor& weight,
-    const OptionalTensor& bias,
-    IntArrayRef stride,
-    IntArrayRef padding,
-    IntArrayRef dilation,
-    int64_t groups,
-    int64_t deform_groups) {
+    const Tensor& input, const Tensor& offset, const Tensor& mask, const Tensor& weight, const OptionalTensor& bias,
+    IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, int64_t groups, int64_t deform_groups) {
   checked_outputs<decltype(modulated_deform_conv2d)>(
       "mx_driving::modulated_deform_conv2d", input, offset, mask, weight, bias, stride, padding, dilation, groups,
       deform_groups);
@@ -143,16 +118,8 @@ Tensor modulated_deform_conv2d(
 }
 
 std::tuple<Tensor, Tensor, Tensor, Tensor> modulated_deform_conv2d_backward(
-    const Tensor& grad_output,
-    const Tensor& input,
-    const Tensor& offset,
-    const Tensor& mask,
-    const Tensor& weight,
-    IntArrayRef stride,
-    IntArrayRef padding,
-    IntArrayRef dilation,
-    int64_t groups,
-    int64_t deform_groups) {
+    const Tensor& grad_output, const Tensor& input, const Tensor& offset, const Tensor& mask, const Tensor& weight,
+    IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, int64_t groups, int64_t deform_groups) {
   checked_outputs<decltype(modulated_deform_conv2d_backward)>(
       "mx_driving::modulated_deform_conv2d_backward", grad_output, input, offset, mask, weight, stride, padding,
       dilation, groups, deform_groups);

@@ -16,11 +16,7 @@ std::tuple<Tensor, Tensor> max_pool2d(
 }
 
 Tensor max_pool2d_backward(
-    const Tensor& grad_output,
-    const Tensor& input,
-    const Tensor& indices,
-    IntArrayRef kernel_size,
-    IntArrayRef stride,
+    const Tensor& grad_output, const Tensor& input, const Tensor& indices, IntArrayRef kernel_size, IntArrayRef stride,
     IntArrayRef padding) {
   return at::max_pool2d_with_indices_backward(
       grad_output, input, kernel_size, stride, padding, /*dilation=*/{1, 1}, /*ceil_mode=*/false, indices);

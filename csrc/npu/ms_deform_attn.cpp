@@ -29,12 +29,10 @@ bool has_kernels() {
 std::string reason_for_composite(const Tensor& value, const Tensor& locations) {
   const auto heads = value.size(2), depth = value.size(3);
   const auto queries = locations.size(1), levels = locations.size(3), points = locations.size(4);
-  if (!has_kernels())
-    return "this CANN has no aclnnMultiScaleDeformableAttnFunction with its gradient";
+  if (!has_kernels()) return "this CANN has no aclnnMultiScaleDeformableAttnFunction with its gradient";
   if (depth % kDepthStep != 0 || depth > kMaxDepth)
     return c10::str("channels per head must be a multiple of 8 and at most 256, got ", depth);
-  if (queries < kMinQueries || queries >= kMaxQueries)
-    return c10::str("queries must be 32 to 499999, got ", queries);
+  if (queries < kMinQueries || queries >= kMaxQueries) return c10::str("queries must be 32 to 499999, got ", queries);
   if (heads > kMaxHeads || levels > kMaxLevels || points > kMaxPoints)
     return c10::str("heads, levels and points must be at most 16, got ", heads, ", ", levels, ", ", points);
   return "";
@@ -42,8 +40,7 @@ std::string reason_for_composite(const Tensor& value, const Tensor& locations) {
 
 bool use_composite(const Tensor& value, const Tensor& locations) {
   const auto reason = reason_for_composite(value, locations);
-  if (!reason.empty())
-    TORCH_WARN_ONCE("mx_driving::ms_deform_attn runs as a composite of torch operators: ", reason);
+  if (!reason.empty()) TORCH_WARN_ONCE("mx_driving::ms_deform_attn runs as a composite of torch operators: ", reason);
   return !reason.empty();
 }
 
@@ -51,20 +48,14 @@ Tensor forward(
     const Tensor& value, const Tensor& shapes, const Tensor& starts, const Tensor& locations, const Tensor& weights) {
   const auto output =
       checked_outputs<decltype(forward)>("mx_driving::ms_deform_attn", value, shapes, starts, locations, weights);
-  if (value.numel() == 0 || locations.numel() == 0)
-    return at::zeros_like(output);
-  if (use_composite(value, locations))
-    return composite_forward({value, shapes, locations, weights});
+  if (value.numel() == 0 || locations.numel() == 0) return at::zeros_like(output);
+  if (use_composite(value, locations)) return composite_forward({value, shapes, locations, weights});
   run_aclnn("aclnnMultiScaleDeformableAttnFunction", value, shapes, starts, locations, weights, output);
   return output;
 }
 
 std::tuple<Tensor, Tensor, Tensor> backward(
-    const Tensor& value,
-    const Tensor& shapes,
-    const Tensor& starts,
-    const Tensor& locations,
-    const Tensor& weights,
+    const Tensor& value, const Tensor& shapes, const Tensor& starts, const Tensor& locations, const Tensor& weights,
     const Tensor& grad_output) {
   const auto [grad_value, grad_locations, grad_weights] = checked_outputs<decltype(backward)>(
       "mx_driving::ms_deform_attn_backward", value, shapes, starts, locations, weights, grad_output);
@@ -72,10 +63,8 @@ std::tuple<Tensor, Tensor, Tensor> backward(
   grad_value.zero_();
   grad_locations.zero_();
   grad_weights.zero_();
-  if (value.numel() == 0 || locations.numel() == 0)
-    return {grad_value, grad_locations, grad_weights};
-  if (use_composite(value, locations))
-    return composite_backward({value, shapes, locations, weights}, grad_output);
+  if (value.numel() == 0 || locations.numel() == 0) return {grad_value, grad_locations, grad_weights};
+  if (use_composite(value, locations)) return composite_backward({value, shapes, locations, weights}, grad_output);
   const auto grad = grad_output.contiguous().view({value.size(0), locations.size(1), value.size(2), value.size(3)});
   run_aclnn(
       "aclnnMultiScaleDeformableAttentionGrad", value, shapes, starts, locations, weights, grad, grad_value,

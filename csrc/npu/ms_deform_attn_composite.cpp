@@ -22,8 +22,13 @@ Level level_of(const AttentionInputs& in, int64_t index, int64_t start, int64_t 
   const auto image = in.value.slice(1, start, start + height * width).permute({0, 2, 3, 1});
   const auto grid = in.locations.select(3, index).transpose(1, 2).flatten(0, 1) * 2 - 1;
   const auto weights = in.weights.select(3, index).transpose(1, 2).flatten(0, 1).unsqueeze(1);
-  return {index, start, height, width,
-          image.reshape({-1, in.value.size(3), height, width}).contiguous(), grid.contiguous(), weights};
+  return {index,
+          start,
+          height,
+          width,
+          image.reshape({-1, in.value.size(3), height, width}).contiguous(),
+          grid.contiguous(),
+          weights};
 }
 
 Tensor sample(const Level& level) {
@@ -53,8 +58,9 @@ Tensor composite_forward(const AttentionInputs& in) {
 std::tuple<Tensor, Tensor, Tensor> composite_backward(const AttentionInputs& in, const Tensor& grad_output) {
   const auto batch = in.value.size(0), heads = in.value.size(2), depth = in.value.size(3);
   const auto queries = in.locations.size(1);
-  const auto grad = grad_output.reshape({batch, queries, heads, depth}).permute({0, 2, 3, 1}).reshape(
-      {batch * heads, depth, queries, 1});
+  const auto grad = grad_output.reshape({batch, queries, heads, depth})
+                        .permute({0, 2, 3, 1})
+                        .reshape({batch * heads, depth, queries, 1});
   auto grad_value = at::zeros_like(in.value), grad_locations = at::empty_like(in.locations),
        grad_weights = at::empty_like(in.weights);
   for_each_level(in, [&](const Level& level) {

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Iterable, List, Optional
+from typing import Iterable, List, Optional, TextIO
 
 from mx_driving.emulator.errors import EmulatorError
 from mx_driving.emulator.installation import Installation, find_installation
@@ -51,7 +51,7 @@ def cache_root() -> Path:
     return Path(base) / "mx_driving" / "emulator"
 
 
-def build(progress: Optional[object] = None) -> Path:
+def build(progress: Optional[TextIO] = None) -> Path:
     """Return the directory of the emulated CANN libraries for this environment, building them if need be.
 
     Args: progress (text stream): where to report what is compiled; standard error by default.
@@ -75,7 +75,7 @@ def _key(installation: Installation, root: Path) -> str:
     return f"torch-{installation.torch_version}_npu-{installation.torch_npu_version}_{digest.hexdigest()[:16]}"
 
 
-def _build_atomically(installation: Installation, root: Path, target: Path, progress: object) -> None:
+def _build_atomically(installation: Installation, root: Path, target: Path, progress: TextIO) -> None:
     # Built beside its final place and renamed: an interrupted build leaves nothing that looks finished, and of two
     # processes that build at once the second finds the name taken and uses it.
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ def _build_atomically(installation: Installation, root: Path, target: Path, prog
 class _Compiler:
     """One build: precompiled header, objects, shared library."""
 
-    def __init__(self, installation: Installation, root: Path, work: Path, progress: object) -> None:
+    def __init__(self, installation: Installation, root: Path, work: Path, progress: TextIO) -> None:
         self.installation, self.root, self.work, self.progress = installation, root, work, progress
         self.cxx, self.cc = _tool("CXX", "g++"), _tool("CC", "gcc")
         includes = [f"-isystem{path}" for path in installation.include_dirs()]

@@ -46,8 +46,8 @@ def _load_npu() -> None:
     """Load the NPU kernels; without them the operators work on the CPU and say "not implemented" on an NPU."""
     if importlib.util.find_spec("mx_driving._C_npu") is None:
         warnings.warn(
-            f"mx_driving.ops: expected the NPU kernels mx_driving._C_npu because torch_npu is loaded, but they were not "
-            f"built; {_REBUILD}",
+            f"mx_driving.ops: expected the NPU kernels mx_driving._C_npu because torch_npu is loaded, but they were "
+            f"not built; {_REBUILD}",
             stacklevel=2,
         )
         return
