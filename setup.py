@@ -43,7 +43,8 @@ def extension_arguments() -> dict:
         ) from None
     # Not linked: the OpenMP runtime is the one that torch brings along, a second one would fight it for the cores.
     # No -std: torch's own build tool adds the one that its headers want.
-    flags = ["-O3", "-fopenmp" if sys.platform == "linux" else "-fopenmp-simd"]
+    # -g0: most Pythons pass -g, and debug information would be nine tenths of the library.
+    flags = ["-O3", "-g0", "-fopenmp" if sys.platform == "linux" else "-fopenmp-simd"]
     extension = CppExtension("mx_driving._C", operator_sources(), extra_compile_args={"cxx": flags})
     return {"ext_modules": [extension, *npu_extensions(CppExtension)], "cmdclass": {"build_ext": BuildExtension}}
 
