@@ -77,14 +77,15 @@ def test_library_of_another_torch_is_named(copy, kind):
     assert line.endswith("run `pip install --no-build-isolation .` in mx_driving's sources")
 
 
-def test_one_openmp_runtime_serves_torch_and_us():
+def test_one_openmp_runtime_serves_torch_and_us(tmp_path):
     if not sys.platform.startswith("linux"):
         pytest.skip("reads /proc/self/maps")
     code = (
         "import mx_driving.ops; lines = open('/proc/self/maps').read().split();"
         "print(len({line for line in lines if 'libgomp' in line or 'libiomp' in line or 'libomp' in line}))"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    # Not from the sources' folder: -c would put it on the path, and the operators are built elsewhere.
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert result.stdout.strip() == "1"
 
 
