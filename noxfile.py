@@ -27,6 +27,9 @@ from typing import Iterator, Sequence
 
 import nox
 
+sys.path.insert(0, str(Path(__file__).resolve().parent / "tools"))
+import build_mmcv
+
 ROOT = Path(__file__).resolve().parent
 REQUIREMENTS = ROOT / "requirements"
 STATE = ROOT / ".nox"
@@ -44,6 +47,8 @@ SOURCES = ("csrc/**/*", "mx_driving/**/*", "setup.py", "pyproject.toml", "MANIFE
 # Idle OpenMP threads must sleep, not spin: with more threads than cores a training step takes ten times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+# Beside torch_npu, torch would load it by itself and fail: the machine has no CANN.
+os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
 os.environ.setdefault("MAX_JOBS", str(os.cpu_count() or 1))  # of torch's extension builder, whose own default is more
 
 nox.needs_version = ">=2026.10"
@@ -174,12 +179,13 @@ def package_wheel(session: nox.Session, name: str) -> Path:
         # What an earlier state left there would get into the wheel; the object files are ninja's business and may stay.
         for stale in ROOT.glob("build/lib*"):
             shutil.rmtree(stale)
-        session.log("building mx_driving's operators: one to five minutes, without output")
+        command = ["pip", "wheel", "-v", "--no-build-isolation", "--no-deps", "-w", str(scratch), str(ROOT)]
+        session.log("building mx_driving and its operators")
         with timed(f"mx_driving: wheel with operators ({kind})"):
-            session.run(
-                python_of(name), "-m", "pip", "wheel", "-qq", "--no-build-isolation", "--no-deps", "-w", str(scratch),
-                str(ROOT), external=True,
-            )  # fmt: skip
+            try:
+                build_mmcv.run_with_progress([python_of(name), "-m", *command], dict(os.environ), STATE / "build.log")
+            except build_mmcv.BuildError as error:
+                session.error(str(error))
         scratch.rename(folder)
     return next(folder.glob("*.whl"))
 
@@ -203,11 +209,10 @@ def run_tests(session: nox.Session, name: str, *paths: str) -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     report = RESULTS / f"{session.name}.xml"
     report.unlink(missing_ok=True)
-    # -P: the sources, where the operators are not built, stay off the path. The machine has no CANN, so torch must not
-    # load torch_npu by itself.
+    # -P: the sources, where the operators are not built, stay off the path.
     command = [python_of(name), "-P", "-m", "pytest", f"--junitxml={report}", "--durations=15", *paths]
     with timed(f"{session.name}: tests"):
-        session.run(*command, *session.posargs, external=True, env={"TORCH_DEVICE_BACKEND_AUTOLOAD": "0"})
+        session.run(*command, *session.posargs, external=True)
 
 
 @nox.session
