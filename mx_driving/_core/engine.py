@@ -173,7 +173,8 @@ class PatchSet:
 
 
 def _conclude(places: Sequence[Union[Found, NotYet, Lacking]], outcome: Outcome) -> None:
-    remarks = [place.reason for place in places if isinstance(place, Lacking)]
+    # A path may have a target for each range of versions: the ones that another stands in for are nothing to remark.
+    remarks = [p.reason for p in places if isinstance(p, Lacking) and p.target.path not in outcome.targets]
     if outcome.waiting_for:
         remarks.append(f"waits for the import of {', '.join(outcome.waiting_for)}")
     if outcome.targets:

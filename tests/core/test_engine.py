@@ -238,6 +238,14 @@ def test_optional_target_may_be_missing(shapes):
         assert "built without it" in patches.report["p"].reason
 
 
+def test_one_path_with_a_target_for_each_range_of_versions(shapes):
+    old = Replace("shapes_pkg:area", lambda *a: -1, requires=("packaging<1",))
+    new = Replace("shapes_pkg:area", lambda *a: -2, requires=("packaging>=1",))
+    with PatchSet([patch(old, new)], strict=True) as patches:
+        assert shapes.area() == -2
+        assert (patches.report["p"].status, patches.report["p"].reason) == (APPLIED, "")
+
+
 @pytest.mark.parametrize(
     ("fields", "excluded", "reason"),
     [
