@@ -6,7 +6,7 @@ import inspect
 from typing import Any, ClassVar, FrozenSet, Optional
 
 from mx_driving.runner_hooks import arguments
-from mx_driving.runner_hooks.npu_setup import allow_internal_format, set_up
+from mx_driving.runner_hooks.npu_setup import allow_internal_format, set_up, take_back
 from mx_driving.runner_hooks.patching import Patching
 from mx_driving.runner_hooks.profiling import Profiling
 from mx_driving.runner_hooks.run import Run
@@ -59,9 +59,20 @@ class PatchHookArguments:
         """Apply the patches, and say so if the stop lies beyond the run."""
         if set_up():
             allow_internal_format(self.allow_internal_format)
+            if run.rank == 0:
+                formats = "on" if self.allow_internal_format else "off"
+                run.logger.info(
+                    "NPU: CUDA calls go to the NPU, nccl to hccl; jit compilation off, private formats %s", formats
+                )
         self._patching.begin(run)
         if self.stop_at is not None and run.max_iters is not None and run.max_iters < self.stop_at and run.rank == 0:
             run.logger.warning("stop_at=%d is beyond the run's end at iteration %d", self.stop_at, run.max_iters)
+
+    def end(self, run: Run) -> None:
+        """Save the final report, undo the patches and restore torch_npu's options."""
+        self._patching.end(run)
+        if self._patching.restore:
+            take_back()
 
     def is_due(self, iteration: int) -> bool:
         """Tell whether so many iterations are enough."""

@@ -70,7 +70,7 @@ class NPUPatchHook(PatchHookArguments, Hook):
 
     def after_run(self, runner: Any) -> None:
         """Save the final report, undo the patches and leave the runner as it was."""
-        self._patching.end(_describe(runner))
+        self.end(_describe(runner))
         if self._stop is not None:
             self._stop.release()
             self._stop = None

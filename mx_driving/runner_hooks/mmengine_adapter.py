@@ -96,7 +96,7 @@ class NPUPatchHook(PatchHookArguments, Hook):
 
     def after_run(self, runner: Any) -> None:
         """Save the final report and undo the patches."""
-        self._patching.end(_describe(runner))
+        self.end(_describe(runner))
 
     def _until_stop(self, runner: Any, run: Callable) -> Any:
         try:
@@ -109,7 +109,7 @@ class NPUPatchHook(PatchHookArguments, Hook):
             return runner.model
         except BaseException:
             # The runner calls no after_run then; a later run in this process must find the libraries as they were.
-            self._patching.end(_describe(runner))
+            self.end(_describe(runner))
             raise
 
 

@@ -7,34 +7,75 @@
 from __future__ import annotations
 
 import importlib
-import logging
-from typing import Any
+import warnings
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import torch
 
+from mx_driving._core import Patch, PatchSet, Replace
 from mx_driving.device import npu_problem
 
-_log = logging.getLogger("mx_driving")
-_done = False
+_before: Optional[Dict[str, Any]] = None
+"""The options as they were before ``set_up`` changed them; None while they are as they were."""
 
 
 def set_up() -> bool:
-    """Route CUDA calls (and nccl) to the NPU, with private formats and just-in-time compilation off; tell if done."""
-    global _done
-    if _done or npu_problem():
-        return _done
-    # torch_npu's own rewriting of torch.cuda; it offers no way back, so it stays until the process ends.
-    importlib.import_module("torch_npu.contrib.transfer_to_npu")
+    """Route CUDA calls (and nccl) to the NPU, with private formats and just-in-time compilation off; tell if done.
+
+    ``take_back`` restores the two options. The routing is torch_npu's own ``transfer_to_npu``, which rewrites torch in
+    about a hundred places and offers no way back: it stays until the process ends.
+    """
+    global _before
+    if _before is not None:
+        return True
+    if npu_problem():
+        return False
+    _before = {"formats": _formats_allowed(), "jit": not _npu().is_jit_compile_false()}
+    _route_cuda_calls()
     allow_internal_format(False)
     _npu().set_compile_mode(jit_compile=False)
-    _log.info("NPU: CUDA calls go to the NPU, private formats and jit compilation are off")
-    _done = True
     return True
+
+
+def take_back() -> None:
+    """Restore the options that ``set_up`` and ``allow_internal_format`` changed."""
+    global _before
+    if _before is not None:
+        allow_internal_format(_before["formats"])
+        _npu().set_compile_mode(jit_compile=_before["jit"])
+        _before = None
 
 
 def allow_internal_format(allowed: bool) -> None:
     """Let torch_npu use its private memory formats, or not."""
     _npu().config.allow_internal_format = allowed
+
+
+def _no_capability(original: Callable, *args: Any, **kwargs: Any) -> Tuple[int, int]:
+    return original(*args, **kwargs) or (0, 0)
+
+
+CAPABILITY = Patch(
+    name="capability",
+    targets=(Replace("torch.cuda:get_device_capability", _no_capability, wrap=True),),
+    devices=("npu",),
+    why="torch 2.13 asks for a tensor's capability in every broadcast, and torch_npu answers None",
+    upstream="torch_npu 2.13 with transfer_to_npu",
+    remove_when="torch_npu answers with numbers",
+)
+"""Belongs to the routing and lasts as long; no entry of the catalogue, since nobody can do without it."""
+
+
+def _route_cuda_calls() -> None:
+    # The import sets the process's warning filters to its own taste: a user's stay as they are.
+    with warnings.catch_warnings():
+        importlib.import_module("torch_npu.contrib.transfer_to_npu")
+    PatchSet([CAPABILITY], device="npu", strict=True).apply()
+
+
+def _formats_allowed() -> bool:
+    # Not set means off: that is torch_npu's default.
+    return importlib.import_module("torch_npu")._C._npu_getOption("ALLOW_INTERNAL_FORMAT") == b"enable"
 
 
 def _npu() -> Any:

@@ -19,7 +19,7 @@ class Patching:
         self._excluded = excluded(disable, enable, None if only is None else arguments.names("only", only))
         self._device = arguments.one_of("device", device, arguments.DEVICES)
         self._strict = arguments.flag("strict", strict)
-        self._restore = arguments.flag("restore", restore)
+        self.restore = arguments.flag("restore", restore)
         self._patches: Optional[PatchSet] = None
 
     def begin(self, run: Run) -> None:
@@ -46,7 +46,7 @@ class Patching:
         if self._patches is None:
             return
         self._save(run)
-        if self._restore:
+        if self.restore:
             self._patches.undo()
             self._patches = None
 
