@@ -15,11 +15,12 @@ def relative_error(expected, got):
     return ((expected - got.cpu()).abs().max() / scale).item()
 
 
-def compare(function, tensors):
-    """Largest error of the result and of every gradient; integer tensors get none."""
+def compare(function, tensors, dtype=torch.float32):
+    """Largest error of the result and of every gradient; integer tensors get none. The CPU computes in float32."""
     errors, results = [], []
-    for device in ("cpu", "npu:0"):
-        inputs = [t.detach().clone().to(device) for t in tensors]
+    tensors = [t.to(dtype).to(t.dtype) for t in tensors]
+    for device, precision in (("cpu", torch.float32), ("npu:0", dtype)):
+        inputs = [t.detach().clone().to(device, precision if t.is_floating_point() else t.dtype) for t in tensors]
         leaves = [t.requires_grad_() for t in inputs if t.is_floating_point()]
         output = function(*inputs)
         torch.manual_seed(1)
@@ -27,31 +28,31 @@ def compare(function, tensors):
         results.append([output.detach(), *(leaf.grad for leaf in leaves)])
     for expected, got in zip(*results):
         assert got.device.type == "npu"
-        assert got.dtype == expected.dtype
+        assert got.dtype == dtype
         assert got.shape == expected.shape
         errors.append(relative_error(expected, got))
     return max(errors)
 
 
-def attention(queries=33, depth=8, heads=2, points=4):
+def attention(queries=33, depth=8, heads=2, points=4, dtype=torch.float32):
     shapes = torch.tensor([[6, 8], [3, 4]])
     starts = torch.tensor([0, 48])
     value = torch.randn(2, 60, heads, depth)
     locations = torch.rand(2, queries, heads, 2, points, 2) * 1.2 - 0.1
     weights = torch.rand(2, queries, heads, 2, points)
-    return compare(ops.ms_deform_attn, [value, shapes, starts, locations, weights])
+    return compare(ops.ms_deform_attn, [value, shapes, starts, locations, weights], dtype)
 
 
-def convolution(modulated, groups=1, deform_groups=1, kernel=(3, 3), zero_offset=False):
+def convolution(modulated, groups=1, deform_groups=1, kernel=(3, 3), zero_offset=False, dtype=torch.float32):
     (kh, kw), taps = kernel, kernel[0] * kernel[1] * deform_groups
     height, width = (9 + 2 - kh) // 2 + 1, (8 - (2 * (kw - 1) + 1)) + 1
     x, weight = torch.randn(2, 4, 9, 8), torch.randn(6, 4 // groups, kh, kw)
     offset = torch.randn(2, 2 * taps, height, width) * (0 if zero_offset else 1)
     geometry = dict(stride=(2, 1), padding=(1, 0), dilation=(1, 2), groups=groups, deform_groups=deform_groups)
     if not modulated:
-        return compare(lambda *t: ops.deform_conv2d(*t, **geometry), [x, offset, weight])
+        return compare(lambda *t: ops.deform_conv2d(*t, **geometry), [x, offset, weight], dtype)
     mask, bias = torch.rand(2, taps, height, width), torch.randn(6)
-    return compare(lambda *t: ops.modulated_deform_conv2d(*t, **geometry), [x, offset, mask, weight, bias])
+    return compare(lambda *t: ops.modulated_deform_conv2d(*t, **geometry), [x, offset, mask, weight, bias], dtype)
 
 
 CASES = {
@@ -70,6 +71,14 @@ CASES = {
     "add_relu_broadcast": lambda: compare(ops.add_relu, [torch.randn(2, 3, 4, 5), torch.randn(3, 1, 5)]),
     "max_pool2d": lambda: compare(ops.max_pool2d, [torch.randn(2, 3, 9, 8)]),
 }
+HALF = {
+    "half_msda": lambda: attention(dtype=torch.float16),
+    "half_msda_composite": lambda: attention(queries=5, dtype=torch.float16),
+    "half_dcn": lambda: convolution(False, dtype=torch.float16),
+    "half_mdcn": lambda: convolution(True, dtype=torch.float16),
+    "half_add_relu": lambda: compare(ops.add_relu, [torch.randn(2, 3, 4, 5)] * 2, torch.float16),
+    "half_max_pool2d": lambda: compare(ops.max_pool2d, [torch.randn(2, 3, 9, 8)], torch.float16),
+}
 
 if __name__ == "__main__":
     import torch_npu  # noqa: F401 - brings the device; the tests read the table above without it
@@ -79,4 +88,4 @@ if __name__ == "__main__":
     torch.set_num_threads(2)
     for name in sys.argv[1:] or CASES:
         torch.manual_seed(0)
-        print(name, CASES[name]())
+        print(name, {**CASES, **HALF}[name]())

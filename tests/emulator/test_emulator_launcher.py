@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import PACKAGE
 
 from mx_driving.emulator import EmulatorError, Machine, child_environment
 from mx_driving.emulator.symbols import written_operators
 
 
 def launch(*arguments, path=None, **environment):
-    child = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, filter(None, [path, ROOT]))), **environment}
+    child = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, filter(None, [path, PACKAGE]))), **environment}
     command = [sys.executable, "-m", "mx_driving.emulator", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=child, check=False)
 
@@ -34,7 +34,7 @@ def test_torch_npu_missing(tmp_path):
         "u.find_spec = lambda name, *a: None if name == 'torch_npu' else find(name, *a)"
     )
     code = "sys.argv = ['x', '--', 'true']; runpy.run_module('mx_driving.emulator', run_name='__main__')"
-    child = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    child = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(PACKAGE)])}
     command = [sys.executable, "-c", f"{finder}; {code}"]
     done = subprocess.run(command, capture_output=True, text=True, env=child, check=False)
     assert done.returncode == 2
@@ -116,5 +116,5 @@ def test_operators_are_read_from_lines_and_from_shorthands(tmp_path):
 
 def test_importing_the_package_loads_nothing():
     code = "import sys, mx_driving.emulator; print([m for m in ('torch', 'torch_npu') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE)
     assert done.stdout.strip() == "[]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conftest import HERE, read_counts
+from stock_scripts import TORCHRUN
 
 TRAINING = HERE / "training_cases.py"
 
@@ -27,7 +28,8 @@ def test_grad_scaler_skips_an_infinite_step(emulate, tmp_path):
 
 
 def test_two_processes_over_hccl(emulate, tmp_path):
-    done = emulate("--devices", 2, "--count", tmp_path / "counts", script=[TRAINING, "hccl"])
+    """Gradients equal those of one process."""
+    done = emulate("--devices", 2, "--count", tmp_path / "counts", script=[*TORCHRUN, TRAINING, "hccl"])
     assert done.returncode == 0, done.stderr[-3000:]
     counts = read_counts(tmp_path / "counts")
     assert counts["hccl HcclSend"] == counts["hccl HcclRecv"] == 1

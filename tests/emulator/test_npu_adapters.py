@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 
 import pytest
-from adapter_cases import CASES
+from adapter_cases import CASES, HALF
 from conftest import HERE, read_counts
 
 SCRIPT = HERE / "adapter_cases.py"
@@ -20,7 +20,9 @@ pytestmark = pytest.mark.skipif(
 
 def errors_of(done):
     assert done.returncode == 0, done.stderr[-3000:]
-    pairs = [line.split() for line in done.stdout.splitlines() if line.split()[:1] and line.split()[0] in CASES]
+    pairs = [
+        line.split() for line in done.stdout.splitlines() if line.split()[:1] and line.split()[0] in {**CASES, **HALF}
+    ]
     return {name: float(error) for name, error in pairs}
 
 
@@ -66,6 +68,13 @@ def test_without_the_kernels_the_composite_serves(emulate, tmp_path):
     assert errors_of(done)["msda"] <= TOLERANCE
     assert "this CANN has no aclnnMultiScaleDeformableAttnFunction with its gradient" in done.stderr
     assert not set(ATTENTION) & set(read_counts(tmp_path / "c"))
+
+
+def test_half_precision(emulate):
+    """What autocast hands over, against single precision on the CPU: within float16's own rounding."""
+    errors = errors_of(emulate(script=[SCRIPT, *HALF]))
+    assert set(errors) == set(HALF)
+    assert {name: error for name, error in errors.items() if error > 5e-3} == {}
 
 
 @pytest.mark.parametrize(

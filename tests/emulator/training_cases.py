@@ -85,13 +85,14 @@ def machine():
     return (x.cpu() - 2).abs().max().item()
 
 
-def hccl_rank(rank, size, port):
+def hccl():
+    """One of two processes of torchrun: collectives, and gradients equal to those of one process."""
     import torch.distributed as dist
 
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=port, RANK=str(rank), WORLD_SIZE=str(size))
+    rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     torch.set_num_threads(1)
     torch.npu.set_device(rank)
-    dist.init_process_group("hccl", rank=rank, world_size=size)
+    dist.init_process_group("hccl")
     device = f"npu:{rank}"
     collectives(dist, rank, size, device)
     torch.manual_seed(0)
@@ -103,6 +104,7 @@ def hccl_rank(rank, size, port):
     for ours, single in zip(model.module.parameters(), reference.parameters()):
         torch.testing.assert_close(ours.grad.cpu(), single.grad, rtol=1e-5, atol=1e-7)
     dist.destroy_process_group()
+    return 0.0
 
 
 def collectives(dist, rank, size, device):
@@ -132,18 +134,6 @@ def collectives(dist, rank, size, device):
     dist.all_gather_object(names, f"rank{rank}")
     assert names == ["rank0", "rank1"]
     dist.barrier()
-
-
-def hccl():
-    import socket
-
-    import torch.multiprocessing as multiprocessing
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    multiprocessing.spawn(hccl_rank, (2, port), 2)
-    return 0.0
 
 
 CASES = {

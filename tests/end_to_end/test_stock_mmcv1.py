@@ -9,54 +9,37 @@ import pytest
 pytest.importorskip(
     "mmcv.runner", reason="mmcv1 line: mmdet3d 1.0 is not installed here; the mmengine line has its own"
 )
-from conftest import CONFIGS, TORCHRUN
+from stock_scripts import (
+    ARGUMENTS_MMCV1,
+    CONFIGS,
+    SMALL_MMCV1,
+    SWITCHED_ON,
+    TORCHRUN,
+    losses_mmcv1,
+    mmcv1_config,
+)
 
 DEMO = CONFIGS / "mmcv1" / "demo_fcos3d.py"
-SWITCHED_ON = {"MX_DRIVING_MMCV_VERSION": "auto"}
-SMALL = ("runner.max_epochs=1", "checkpoint_config.interval=-1", "model.backbone.base_channels=16")
-HALF = ("model.neck.in_channels=[64,128,256,512]",)
-ARGUMENTS = ("--no-validate", "--seed", "0")
-
-
-def losses(work_dir):
-    """Return the loss terms of each iteration from mmcv's own log."""
-    (log,) = work_dir.glob("*.log.json")
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
-    return [{k: v for k, v in line.items() if "loss" in k} for line in lines if line.get("mode") == "train"]
-
-
-def with_hooks(tmp_path, patch_hook, profiler_hook=None):
-    """Write a config that adds hooks to the demo's base: mmcv 1.x cannot set list items from the command line."""
-    base = CONFIGS / "mmcv1" / "demo_fcos3d_stock.py"
-    hooks = [hook for hook in (patch_hook, profiler_hook) if hook]
-    path = tmp_path / "config.py"
-    imports = "['mx_driving.rehearsal', 'mx_driving.runner_hooks']"
-    path.write_text(
-        f"_base_ = [{str(base)!r}]\n"
-        f"custom_imports = dict(imports={imports}, allow_failed_imports=False)\n"
-        f"custom_hooks = {hooks!r}\n"
-    )
-    return path
 
 
 @pytest.fixture(scope="module")
 def patched(train, tmp_path_factory):
     work_dir = tmp_path_factory.mktemp("patched1")
-    config = with_hooks(
+    config = mmcv1_config(
         work_dir, {"type": "NPUPatchHook", "stop_at": 3}, {"type": "ProfilerHook", "level": 1, "iters": (1, 3)}
     )
-    done = train(config, work_dir, *SMALL, *HALF, arguments=ARGUMENTS, env=SWITCHED_ON)
+    done = train(config, work_dir, *SMALL_MMCV1, arguments=ARGUMENTS_MMCV1, env=SWITCHED_ON)
     return done.stdout + done.stderr, work_dir
 
 
 def test_without_the_switch_the_stock_assertion_stands(train, tmp_path):
-    done = train(DEMO, tmp_path, arguments=ARGUMENTS, env={"MX_DRIVING_MMCV_VERSION": ""}, expect=1)
+    done = train(DEMO, tmp_path, arguments=ARGUMENTS_MMCV1, env={"MX_DRIVING_MMCV_VERSION": ""}, expect=1)
     assert "MMCV==1.7.2 is used but incompatible. Please install mmcv>=1.5.2, <=1.7.0." in done.stderr
 
 
 def test_stops_in_mid_epoch_after_exactly_the_iterations_asked_for(patched):
     text, work_dir = patched
-    assert len(losses(work_dir)) == 3
+    assert len(losses_mmcv1(work_dir)) == 3
     assert "training stopped after iteration 3 (stop_at)" in text
     assert not list(work_dir.glob("*.pth")), "half an epoch is no epoch"
     assert "rehearsal: no accelerator here" in text
@@ -76,9 +59,9 @@ def test_same_files_as_on_mmengine(patched):
 
 def test_losses_equal_those_of_the_stock_operators(patched, train, tmp_path):
     """The run to compare with has mmcv's operators: of our patches only the one without which nothing loads."""
-    config = with_hooks(tmp_path, {"type": "NPUPatchHook", "only": ["numpy_type"], "stop_at": 3})
-    train(config, tmp_path, *SMALL, *HALF, arguments=ARGUMENTS, env=SWITCHED_ON)
-    stock, ours = losses(tmp_path), losses(patched[1])
+    config = mmcv1_config(tmp_path, {"type": "NPUPatchHook", "only": ["numpy_type"], "stop_at": 3})
+    train(config, tmp_path, *SMALL_MMCV1, arguments=ARGUMENTS_MMCV1, env=SWITCHED_ON)
+    stock, ours = losses_mmcv1(tmp_path), losses_mmcv1(patched[1])
     assert len(stock) == len(ours) == 3
     for expected, got in zip(stock, ours):
         assert got == pytest.approx(expected, rel=1e-3)
@@ -86,7 +69,7 @@ def test_losses_equal_those_of_the_stock_operators(patched, train, tmp_path):
 
 
 def test_two_ranks_stop_together_with_one_table_and_a_trace_for_each_chosen_rank(train, tmp_path):
-    config = with_hooks(
+    config = mmcv1_config(
         tmp_path,
         {"type": "NPUPatchHook", "stop_at": 2},
         {"type": "ProfilerHook", "iters": (0, 1), "ranks": (0, 1)},
@@ -94,14 +77,13 @@ def test_two_ranks_stop_together_with_one_table_and_a_trace_for_each_chosen_rank
     done = train(
         config,
         tmp_path,
-        *SMALL,
-        *HALF,
+        *SMALL_MMCV1,
         launcher=TORCHRUN,
-        arguments=(*ARGUMENTS, "--launcher", "pytorch"),
+        arguments=(*ARGUMENTS_MMCV1, "--launcher", "pytorch"),
         env=SWITCHED_ON,
     )
     text = done.stdout + done.stderr
     assert text.count("mx_driving patches on cpu") == 1
-    assert len(losses(tmp_path)) == 2
+    assert len(losses_mmcv1(tmp_path)) == 2
     folders = sorted(path.name for path in (tmp_path / "mx_driving" / "profile").iterdir())
     assert folders == ["rank0", "rank1"]

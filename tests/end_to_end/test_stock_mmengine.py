@@ -7,15 +7,9 @@ import json
 import pytest
 
 pytest.importorskip("mmengine", reason="mmengine line: mmdet3d 1.4 is not installed here; the mmcv1 line has its own")
-from conftest import CONFIGS, TORCHRUN, run_demo
+from stock_scripts import CONFIGS, SMALL, TORCHRUN, run_demo
 
 DEMO = CONFIGS / "demo_fcos3d.py"
-SMALL = (
-    "train_dataloader.dataset.indices=8",  # 4 iterations an epoch
-    "train_dataloader.dataset.pipeline.2.scale=(160,90)",
-    "train_cfg.max_epochs=1",
-    "default_hooks.checkpoint.interval=-1",
-)
 HOOKS = ("custom_hooks.0.stop_at=3", "custom_hooks.1.iters=(1,3)")
 
 

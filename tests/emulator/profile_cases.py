@@ -1,0 +1,30 @@
+"""Run in the emulated machine: windows of the NPU recorder. ``profile_cases.py <folder>`` records three levels."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+import torch_npu  # noqa: F401 - brings the device
+
+from mx_driving.profiling import Window, open_recorder
+from mx_driving.runner_hooks.npu_setup import set_up
+
+set_up()  # transfer_to_npu puts torch_npu's profiler under the names of torch's: both must still work
+model = torch.nn.Conv2d(3, 4, 3).npu()
+
+
+def iteration():
+    model(torch.ones(1, 3, 8, 8).npu()).sum().backward()
+
+
+for level in (0, 1, 2):
+    # The last one is cut short, as by a stop of the training in its second iteration.
+    recorder = open_recorder("npu", Window(4, 7 if level == 2 else 6), Path(sys.argv[1], f"level{level}"), level, {})
+    for step in (4, 5):
+        if step > 4:
+            recorder.step()
+        iteration()
+    print("WRITTEN", *recorder.stop())
+    iteration()  # outside: must be in no trace

@@ -1,0 +1,62 @@
+"""What importing the hooks sets up on an NPU, what the hook's arguments change there, and what is put back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+pytest.importorskip("mmengine", reason="mmengine line: the toy run uses its runner; test_npu_stock_mmcv1 has the other")
+from conftest import HERE, read_counts
+
+MASKED, INDEX = "aclnn aclnnMaskedSelect", "aclnn aclnnIndex"
+
+
+@pytest.fixture(scope="module")
+def run(emulate, tmp_path_factory):
+    def run(**hook):
+        folder = tmp_path_factory.mktemp("toy")
+        script = [HERE / "toy_run.py", folder, json.dumps(hook)]
+        done = emulate("--count", folder / "counts", script=script)
+        assert done.returncode == 0, done.stderr[-3000:]
+        (line,) = [line for line in done.stdout.splitlines() if line.startswith("SEEN")]
+        return json.loads(line[len("SEEN") :]), read_counts(folder / "counts")
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def plain(run):
+    return run()
+
+
+def test_cuda_calls_go_to_the_npu_before_the_model_is_built(plain):
+    assert plain[0]["device"] == "npu:0"
+
+
+def test_options_are_off_from_the_import_on_and_put_back_afterwards(plain):
+    seen = plain[0]
+    assert seen["at import"] == seen["during"] == {"formats": "disable", "jit_off": True}
+    assert seen["after"] == {"formats": "disable", "jit_off": False}
+
+
+def test_restore_false_keeps_the_options(run):
+    assert run(restore=False)[0]["after"]["jit_off"] is True
+
+
+def test_internal_formats_are_switched_by_the_hook(plain, run):
+    """With them torch_npu takes the older convolution, which works in NC1HWC0; without, aclnnConvolution."""
+    seen, counts = run(allow_internal_format=True)
+    assert seen["during"]["formats"] == "enable"
+    assert seen["after"]["formats"] == "disable"
+    assert counts["aclop Conv2D"] == 2
+    assert counts["aclnn aclnnConvolution"] == 0
+    assert plain[1]["aclop Conv2D"] == 0
+    assert plain[1]["aclnn aclnnConvolution"] == 2
+
+
+def test_masks_go_to_masked_select_unless_index_is_disabled(plain, run):
+    """Two masks and one list of numbers an iteration, two iterations."""
+    assert (plain[1][MASKED], plain[1][INDEX]) == (4, 2)
+    counts = run(disable=["index"])[1]
+    assert (counts[MASKED], counts[INDEX]) == (0, 6)
