@@ -14,9 +14,9 @@ MASKED, INDEX = "aclnn aclnnMaskedSelect", "aclnn aclnnIndex"
 
 @pytest.fixture(scope="module")
 def run(emulate, tmp_path_factory):
-    def run(**hook):
+    def run(*wrapper, **hook):
         folder = tmp_path_factory.mktemp("toy")
-        script = [HERE / "toy_run.py", folder, json.dumps(hook)]
+        script = [HERE / "toy_run.py", folder, json.dumps(hook), *wrapper]
         done = emulate("--count", folder / "counts", script=script)
         assert done.returncode == 0, done.stderr[-3000:]
         (line,) = [line for line in done.stdout.splitlines() if line.startswith("SEEN")]
@@ -60,3 +60,11 @@ def test_masks_go_to_masked_select_unless_index_is_disabled(plain, run):
     assert (plain[1][MASKED], plain[1][INDEX]) == (4, 2)
     counts = run(disable=["index"])[1]
     assert (counts[MASKED], counts[INDEX]) == (0, 6)
+
+
+def test_automatic_mixed_precision(plain, run):
+    """mmengine asks for autocast on cuda; transfer_to_npu and the hooks leave it on the NPU."""
+    assert plain[0]["dtype"] == "torch.float32"
+    seen, counts = run("AmpOptimWrapper")
+    assert seen["dtype"] == "torch.float16"
+    assert counts["aclnn aclnnForeachNonFiniteCheckAndUnscale"] == 2

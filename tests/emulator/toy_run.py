@@ -1,6 +1,7 @@
 """Run in the emulated machine: a small real mmengine training whose model indexes by masks and convolves.
 
-``toy_run.py <work_dir> <arguments of NPUPatchHook as JSON>`` prints what the process's options are at each stage.
+``toy_run.py <work_dir> <arguments of NPUPatchHook as JSON> [type of OptimWrapper]`` prints what the process's options
+are at each stage.
 """
 
 from __future__ import annotations
@@ -35,8 +36,10 @@ class Toy(BaseModel):
 
     def forward(self, inputs, mode="tensor"):
         rows = self.conv(inputs).flatten(1)
+        seen["dtype"] = str(rows.dtype)
         keep = rows.detach().sum(1) > -1e9
         flat = rows.flatten()
+        rows, flat = rows.float(), flat.float()
         return {"loss": rows[keep].square().mean() + flat[flat > 0].mean() + rows[torch.zeros_like(keep).long()].mean()}
 
 
@@ -51,7 +54,7 @@ runner = Runner(
     sys.argv[1],
     train_dataloader=DataLoader([{"inputs": torch.ones(3, 8, 8) * i} for i in range(4)], 2),
     train_cfg={"by_epoch": True, "max_epochs": 1},
-    optim_wrapper={"optimizer": {"type": "SGD", "lr": 0.01}},
+    optim_wrapper={"type": (*sys.argv[3:], "OptimWrapper")[0], "optimizer": {"type": "SGD", "lr": 0.01}},
     custom_hooks=[{"type": "NPUPatchHook", **json.loads(sys.argv[2])}, Watch()],
 )
 runner.train()
