@@ -7,6 +7,9 @@ import sys
 
 import torch
 import torch.distributed as dist
+
+# Before the group exists: its functions take the default group as a default argument and would keep it alive.
+import torch.distributed.nn.functional  # noqa: F401
 from mmcv.parallel import DataContainer, MMDistributedDataParallel
 
 from mx_driving._core import PatchSet
@@ -56,13 +59,11 @@ def exercise(wrapped, x):
     }
 
 
-def main():
-    dist.init_process_group("gloo")
+def compare(device_ids):
     torch.manual_seed(0)
     model, everything = Model(), torch.randn(SIZE, 3)
     # The model is wrapped before anything is patched, as in a run that is under way when the hook applies.
     wrapped = MMDistributedDataParallel(model, device_ids=None, broadcast_buffers=False)
-    device_ids = json.loads(sys.argv[1])
     wrapped.device_ids = device_ids
     mine = everything.chunk(dist.get_world_size())[dist.get_rank()]
     found = {"stock": exercise(wrapped, mine)}
@@ -71,8 +72,16 @@ def main():
         found["patched"] = exercise(wrapped, mine)
     found["restored"] = exercise(wrapped, mine)
     found["one_process"] = gradients(model, model(everything).square().mean())
+    return found
+
+
+def main():
+    dist.init_process_group("gloo")
+    found = compare(json.loads(sys.argv[1]))
     if dist.get_rank() == 0:
         print("RESULT" + json.dumps(found))
+    # gloo's thread needs the interpreter to free its last all-reduce. Only a group that dies here, last reference and
+    # all, waits for it with the interpreter free: inside the wrapper's end it hangs, inside Python's end it aborts.
     dist.destroy_process_group()
 
 
