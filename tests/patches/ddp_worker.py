@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 
 # Before the group exists: its functions take the default group as a default argument and would keep it alive.
-import torch.distributed.nn.functional  # noqa: F401
+import torch.distributed.nn.functional
 from mmcv.parallel import DataContainer, MMDistributedDataParallel
 
 from mx_driving._core import PatchSet
