@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import shutil
 import sys
 from pathlib import Path
-from typing import List, Optional
+from typing import Dict, List, NoReturn, Optional, Sequence
 
-from mx_driving.emulator.builder import build
+from mx_driving.emulator.builder import build, source_root
 from mx_driving.emulator.errors import EmulatorError
 from mx_driving.emulator.launch import Machine, child_environment
+from mx_driving.emulator.symbols import failing_operators
 from mx_driving.emulator.variant import without_operators
 
 
@@ -38,20 +40,39 @@ def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace
     return options
 
 
+def check_faults(faults: Sequence[str]) -> None:
+    """Refuse a fault of an operator that is not there: it would never happen, and the user would not know."""
+    known = failing_operators((source_root() / "emulator").rglob("*.cpp")) if faults else set()
+    for fault in faults:
+        name = fault.partition("=")[0].partition("@")[0]
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3)
+            hint = f"did you mean {' or '.join(near)}?" if near else "they are listed in csrc/emulator/operators"
+            raise EmulatorError(f"--fail {name}: the emulator writes no such operator, {hint}")
+
+
+def become(command: List[str], environment: Dict[str, str]) -> NoReturn:
+    """Replace this process by the command."""
+    try:
+        os.execvpe(command[0], command, environment)
+    except OSError as error:
+        raise EmulatorError(f"the command {command[0]!r} does not start: {error.strerror}") from error
+
+
 def main(arguments: Optional[List[str]] = None) -> int:
     """Build if need be, then become the command; returns only when that fails."""
     options = parse_arguments(arguments)
     try:
         machine = Machine(options.devices, options.soc, tuple(options.fail), options.count)
+        check_faults(machine.fail)
         if shutil.which(options.command[0]) is None:
             raise EmulatorError(f"the command {options.command[0]!r} is not on the PATH")
         libraries = without_operators(build(), options.without)
         environment = child_environment(machine, libraries, os.environ)
+        become(options.command, environment)
     except EmulatorError as error:
         print(f"mx_driving.emulator: {error}", file=sys.stderr)
-        return 2
-    os.execvpe(options.command[0], options.command, environment)
-    return 0  # not reached: the process is the command now
+    return 2
 
 
 if __name__ == "__main__":

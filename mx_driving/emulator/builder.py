@@ -78,8 +78,7 @@ def _key(installation: Installation, root: Path) -> str:
 def _build_atomically(installation: Installation, root: Path, target: Path, progress: TextIO) -> None:
     # Built beside its final place and renamed: an interrupted build leaves nothing that looks finished, and of two
     # processes that build at once the second finds the name taken and uses it.
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".building-", dir=str(target.parent)) as work:
+    with working_directory(target.parent) as work:
         lib = Path(work) / "out" / "lib"
         lib.mkdir(parents=True)
         _Compiler(installation, root, Path(work), progress).link(lib / _LIBRARY)
@@ -90,6 +89,20 @@ def _build_atomically(installation: Installation, root: Path, target: Path, prog
         except OSError:
             if not (target / "lib" / _LIBRARY).is_file():
                 raise
+
+
+def working_directory(parent: Path) -> tempfile.TemporaryDirectory:
+    """Make a directory in the cache that vanishes with its ``with`` block.
+
+    Raises: EmulatorError: the cache cannot be written.
+    """
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix=".building-", dir=str(parent))
+    except OSError as error:
+        raise EmulatorError(
+            f"{parent} cannot be written ({error.strerror}): set XDG_CACHE_HOME to a directory that can"
+        ) from error
 
 
 class _Compiler:
@@ -114,9 +127,8 @@ class _Compiler:
         (self.work / "emulator").mkdir()
         header = Path(shutil.copy(self.root / "emulator" / "prelude.h", self.work / "emulator"))
         self._run("compiling headers", [self.cxx, *self.cxx_flags, "-x", "c++-header", header, "-o", f"{header}.gch"])
-        jobs = int(os.environ.get("MAX_JOBS", "0")) or max(1, (os.cpu_count() or 2) // 2)
         total = len(sources) + 1
-        with ThreadPoolExecutor(jobs) as pool:
+        with ThreadPoolExecutor(jobs()) as pool:
             objects = list(pool.map(lambda at: self._compile(at[1], f"[{at[0]}/{total}]"), enumerate(sources, 1)))
         return [*objects, self._compile_missing(sources, f"[{total}/{total}]")]
 
@@ -139,6 +151,14 @@ class _Compiler:
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
         if done.returncode:
             raise EmulatorError(f"{label} failed:\n{done.stderr.strip()}")
+
+
+def jobs() -> int:
+    """``MAX_JOBS``, or one compiler for every two cores: torch's headers take much memory."""
+    wanted = os.environ.get("MAX_JOBS") or str(max(1, (os.cpu_count() or 2) // 2))
+    if not wanted.isdigit() or int(wanted) < 1:
+        raise EmulatorError(f"MAX_JOBS must be a number of compilers, 1 or more, got {wanted!r}")
+    return int(wanted)
 
 
 def _tool(variable: str, default: str) -> str:

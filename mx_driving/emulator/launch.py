@@ -11,7 +11,9 @@ from typing import Dict, Mapping, Optional, Tuple
 from mx_driving.emulator.errors import EmulatorError
 
 _PREFIX = "MX_DRIVING_EMULATOR_"
-_FAULT = re.compile(r"[A-Za-z]\w*(=\d+)?(@run)?")
+_FAULT = re.compile(r"[A-Za-z]\w*(=\d{1,9})?(@run)?")
+_SETTINGS = {"MEMORY_GB": r"[1-9]\d{0,3}", "HCCL_TIMEOUT": r"[1-9]\d{0,5}", "CANN": r"\d+(\.\w{1,9}){1,4}"}
+"""Variables of the user that the libraries read, and what they may hold: a number of GB, of seconds, a version."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Machine:
         fail (tuple[str]): operators that return an error, ``name[=code][@run]``: at their check, or with ``@run`` when
             the kernel runs (asynchronously, so the error arrives at the next synchronisation, as on the device).
         count (Path): file to which every process appends ``route name calls`` lines when it ends.
-    Raises: EmulatorError: devices out of range or a fault that cannot be read.
+    Raises: EmulatorError: devices out of range, a fault that cannot be read or a file that cannot be written.
     """
 
     devices: int = 1
@@ -37,12 +39,17 @@ class Machine:
         for fault in self.fail:
             if not _FAULT.fullmatch(fault):
                 raise EmulatorError(f"--fail must read name[=code][@run], such as aclnnAdd=161002, got {fault!r}")
+        if self.count and not os.access(self.count.resolve().parent, os.W_OK):
+            raise EmulatorError(f"--count {self.count}: a directory that can be written was expected")
 
 
 def child_environment(machine: Machine, libraries: Path, environment: Mapping[str, str]) -> Dict[str, str]:
-    """A copy of ``environment`` in which torch_npu finds the emulated libraries. Nothing of a real CANN is kept."""
+    """A copy of ``environment`` in which torch_npu finds the emulated libraries before those of a real CANN.
+
+    Raises: EmulatorError: a variable of the emulator's holds what it may not.
+    """
     child = {name: value for name, value in environment.items() if not name.startswith(_PREFIX)}
-    child.update({name: environment[name] for name in (_PREFIX + "MEMORY_GB", _PREFIX + "CANN") if name in environment})
+    child.update(_settings(environment))
     search_path = [str(libraries), environment.get("LD_LIBRARY_PATH", "")]
     child.update(
         {
@@ -55,3 +62,11 @@ def child_environment(machine: Machine, libraries: Path, environment: Mapping[st
         }
     )
     return child
+
+
+def _settings(environment: Mapping[str, str]) -> Dict[str, str]:
+    found = {_PREFIX + name: environment.get(_PREFIX + name, "") for name in _SETTINGS}
+    for name, value in found.items():
+        if value and not re.fullmatch(_SETTINGS[name[len(_PREFIX) :]], value):
+            raise EmulatorError(f"{name} is {value!r}: a whole number was expected, for CANN a version like 8.5.0")
+    return {name: value for name, value in found.items() if value}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Iterable, List, Set
 
 _OPERATOR = re.compile(rb"(?<![A-Za-z0-9_])aclnn[A-Z][A-Za-z0-9_]{2,}(?=\0)")
+_QUOTED = re.compile(r'^(?:ACLOP|  return collective)\("(\w+)"', re.MULTILINE)
 _WORKSPACE = "GetWorkspaceSize"
 # Looked up by torch_npu, but not operators: their absence means "this CANN has no such switch", a trampoline would lie.
 _NOT_OPERATORS = re.compile(r"SetPytorchRandom|NotFound|GetMaxWorkspaceSize$")
@@ -21,6 +22,13 @@ def called_operators(library: Path) -> Set[str]:
 def written_operators(sources: Iterable[Path]) -> Set[str]:
     """Names of the aclnn operators that these sources define, read from their ``OPERATOR`` lines and shorthands."""
     return {name for source in sources for name in _names_in(source.read_text(encoding="utf-8"))}
+
+
+def failing_operators(sources: Iterable[Path]) -> Set[str]:
+    """Names that ``--fail`` knows: written aclnn operators, operators of the older aclop route, HCCL's collectives."""
+    sources = list(sources)
+    quoted = {name for source in sources for name in _QUOTED.findall(source.read_text(encoding="utf-8"))}
+    return written_operators(sources) | quoted
 
 
 def missing_lines(called: Set[str], written: Set[str]) -> List[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 from typing import Sequence
 
+from mx_driving.emulator.builder import working_directory
 from mx_driving.emulator.errors import EmulatorError
 
 
@@ -36,7 +36,7 @@ def _make(libraries: Path, names: Sequence[str], target: Path) -> None:
                 raise EmulatorError(f"--without {name}: the emulator exports no {symbol}")
             # The loader finds a symbol by the hash of its name and then compares the name: a changed one is not found.
             content = content.replace(found, b"\0-" + symbol.encode()[1:] + b"\0")
-    with tempfile.TemporaryDirectory(prefix=".building-", dir=str(target.parent)) as work:
+    with working_directory(target.parent) as work:
         out = Path(work) / "out"
         out.mkdir()
         (out / library.name).write_bytes(content)

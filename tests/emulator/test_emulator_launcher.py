@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,11 @@ from pathlib import Path
 import pytest
 from conftest import PACKAGE
 
-from mx_driving.emulator import EmulatorError, Machine, child_environment
-from mx_driving.emulator.symbols import written_operators
+from mx_driving.emulator import EmulatorError, Machine, builder, child_environment
+from mx_driving.emulator.__main__ import become
+from mx_driving.emulator.symbols import failing_operators, written_operators
+
+SETTINGS = "MEMORY_GB=2 HCCL_TIMEOUT=30 CANN=8.0.RC3"
 
 
 def launch(*arguments, path=None, **environment):
@@ -76,6 +80,13 @@ def test_a_cuda_build_of_torch(tmp_path):
         ((), "a command is expected after --"),
         (("--devices", "0", "--", "true"), "--devices must be 1 to 16, got 0"),
         (("--fail", "aclnn Add", "--", "true"), "--fail must read name[=code][@run]"),
+        (
+            ("--fail", "aclnnAd", "--", "true"),
+            "--fail aclnnAd: the emulator writes no such operator, did you mean aclnnA",
+        ),
+        (("--fail", "Conv2d@run", "--", "true"), "did you mean Conv2D"),
+        (("--fail", "HcclAllreduce=5", "--", "true"), "did you mean HcclAllReduce"),
+        (("--count", "no/such/folder", "--", "true"), "--count no/such/folder: a directory that can be written"),
         (("--", "no-such-command"), "the command 'no-such-command' is not on the PATH"),
     ],
 )
@@ -83,6 +94,31 @@ def test_bad_command_lines(arguments, message):
     done = launch(*arguments)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+def test_a_cache_that_cannot_be_written(tmp_path):
+    package(tmp_path, "torch", "2.13.0+cpu")
+    package(tmp_path, "torch_npu", "2.13.0")
+    done = launch("--", "true", path=tmp_path, XDG_CACHE_HOME=os.devnull)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"mx_driving.emulator: {os.devnull}/mx_driving/emulator cannot be written (Not a directory): "
+        "set XDG_CACHE_HOME to a directory that can"
+    ]
+
+
+def test_a_command_that_does_not_start(tmp_path):
+    program = tmp_path / "program"
+    program.write_bytes(b"\x7fELF nothing")
+    program.chmod(0o755)
+    with pytest.raises(EmulatorError, match="program' does not start: Exec format error"):
+        become([str(program)], dict(os.environ))
+
+
+def test_a_number_of_compilers_that_is_none(monkeypatch):
+    monkeypatch.setenv("MAX_JOBS", "many")
+    with pytest.raises(EmulatorError, match="MAX_JOBS must be a number of compilers, 1 or more, got 'many'"):
+        builder.jobs()
 
 
 def test_child_environment_changes_the_child_only(tmp_path):
@@ -96,6 +132,19 @@ def test_child_environment_changes_the_child_only(tmp_path):
     assert child["MX_DRIVING_EMULATOR_FAIL"] == "aclnnAdd=5 aclnnMul@run"
     assert child["MX_DRIVING_EMULATOR_COUNT"] == str((tmp_path / "c").resolve())
     assert dict(os.environ) == before
+
+
+def test_documented_settings_reach_the_child():
+    given = {f"MX_DRIVING_EMULATOR_{name}": value for name, value in re.findall(r"(\w+)=(\S+)", SETTINGS)}
+    child = child_environment(Machine(), Path("/libs"), given)
+    assert {name: child[name] for name in given} == given
+
+
+@pytest.mark.parametrize("setting", SETTINGS.replace("=", "=-").split())
+def test_settings_that_cannot_be_read(setting):
+    name, _, value = f"MX_DRIVING_EMULATOR_{setting}".partition("=")
+    with pytest.raises(EmulatorError, match=f"{name} is '{value}'"):
+        child_environment(Machine(), Path("/libs"), {name: value})
 
 
 def test_a_machine_checks_itself():
@@ -112,6 +161,13 @@ def test_operators_are_read_from_lines_and_from_shorthands(tmp_path):
         "BOTH(Sin, at::sin)\nUNARY(Abs, at::abs)\nOPERATOR(aclnnAdd, (In a, In b, Out out), out = at::add(a, b))\n"
     )
     assert written_operators([source]) == {"aclnnSin", "aclnnInplaceSin", "aclnnAbs", "aclnnAdd"}
+
+
+def test_faults_are_known_on_every_route():
+    sources = (builder.source_root() / "emulator").rglob("*.cpp")
+    assert {"aclnnInplaceAdd", "Conv2DBackpropInput", "DeformableOffsets", "HcclAllReduce"} <= failing_operators(
+        sources
+    )
 
 
 def test_importing_the_package_loads_nothing():
