@@ -21,7 +21,8 @@ def npu_problem() -> str:
     try:
         importlib.import_module("torch_npu")
     except (ImportError, OSError, RuntimeError) as exc:
-        return f"torch_npu is installed but does not import ({str(exc).splitlines()[0]}); {HINT}"
+        reason = (str(exc) or type(exc).__name__).splitlines()[0]
+        return f"torch_npu is installed but does not import ({reason}); {HINT}"
     npu: Any = getattr(torch, "npu")  # noqa: B009 - torch_npu adds it: no type checker knows
     return "" if npu.is_available() else "torch_npu sees no NPU"
 

@@ -193,6 +193,12 @@ def test_torch_npu_without_cann_says_what_to_set(tmp_path, monkeypatch):
     assert device.resolve("auto") == "cpu"
 
 
+def test_torch_npu_that_fails_without_a_word(tmp_path, monkeypatch):
+    (tmp_path / "torch_npu.py").write_text("raise ImportError")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "does not import (ImportError)" in device.npu_problem()
+
+
 def test_work_dir_that_cannot_be_written(tmp_path):
     runner, events = build_runner(tmp_path / "work", {"type": "NPUPatchHook", "stop_at": 1})
     (tmp_path / "work" / "mx_driving").write_text("a file where our folder should be")
