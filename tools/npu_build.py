@@ -45,7 +45,7 @@ def npu_extensions(cpp_extension: Any) -> List[Extension]:
             sorted(str(path) for path in Path("csrc", "npu").glob("*.cpp")),
             include_dirs=[str(path) for path in includes],
             library_dirs=[str(torch_npu / "lib")],
-            libraries=["torch_npu"],
+            libraries=["torch_npu", "dl"],
             # torch_npu's headers read CURRENT_VERSION as torch's minor version counted from 2.1; without it they
             # include a file that newer torch no longer has.
             define_macros=[("CURRENT_VERSION", str(int(installation.torch_version.split(".")[1]) - 1))],

@@ -115,7 +115,7 @@ Outs<Results...> outs(Results... results) {
 }
 
 int plan(const char* name, uint64_t* workspace_size, aclOpExecutor** executor, std::function<void()> body);
-int execute(aclOpExecutor* executor);
+int execute(aclOpExecutor* executor, void* stream);
 
 }  // namespace emulator
 
@@ -125,7 +125,9 @@ int execute(aclOpExecutor* executor);
                                       aclOpExecutor** executor_) {                                              \
     return emulator::plan(#NAME, workspace_size_, executor_, [=] { __VA_ARGS__; });                             \
   }                                                                                                             \
-  EMULATED int NAME(void*, uint64_t, aclOpExecutor* executor_, void*) { return emulator::execute(executor_); }
+  EMULATED int NAME(void*, uint64_t, aclOpExecutor* executor_, void* stream_) {                                 \
+    return emulator::execute(executor_, stream_);                                                               \
+  }
 
 namespace emulator::operators {
 using std::optional;

@@ -14,22 +14,22 @@ using at::Tensor;
 constexpr int64_t kDepthStep = 8, kMaxDepth = 256, kMaxHeads = 16, kMaxLevels = 16, kMaxPoints = 16;
 constexpr int64_t kMinQueries = 32, kMaxQueries = 500000;
 
-bool available(const char* name, const char* first_phase) {
-  return GetOpApiFuncAddr(name) != nullptr && GetOpApiFuncAddr(first_phase) != nullptr;
+const AclnnOperator& forward_kernel() {
+  static const AclnnOperator op("aclnnMultiScaleDeformableAttnFunction");
+  return op;
 }
-
-bool has_kernels() {
-  static const bool both =
-      available("aclnnMultiScaleDeformableAttnFunction", "aclnnMultiScaleDeformableAttnFunctionGetWorkspaceSize") &&
-      available("aclnnMultiScaleDeformableAttentionGrad", "aclnnMultiScaleDeformableAttentionGradGetWorkspaceSize");
-  return both;
+const AclnnOperator& backward_kernel() {
+  static const AclnnOperator op("aclnnMultiScaleDeformableAttentionGrad");
+  return op;
 }
 
 // Why CANN's kernel cannot take this call; empty if it can. Forward and backward must agree, so both ask this.
 std::string reason_for_composite(const Tensor& value, const Tensor& locations) {
   const auto heads = value.size(2), depth = value.size(3);
   const auto queries = locations.size(1), levels = locations.size(3), points = locations.size(4);
-  if (!has_kernels()) return "this CANN has no aclnnMultiScaleDeformableAttnFunction with its gradient";
+  if (value.scalar_type() != at::kFloat) return c10::str("dtype must be float32 or half, got ", value.scalar_type());
+  if (!forward_kernel() || !backward_kernel())
+    return "this CANN has no aclnnMultiScaleDeformableAttnFunction with its gradient";
   if (depth % kDepthStep != 0 || depth > kMaxDepth)
     return c10::str("channels per head must be a multiple of 8 and at most 256, got ", depth);
   if (queries < kMinQueries || queries >= kMaxQueries) return c10::str("queries must be 32 to 499999, got ", queries);
@@ -58,10 +58,11 @@ Tensor forward(
   const auto output =
       checked_outputs<decltype(forward)>("mx_driving::ms_deform_attn", value, shapes, starts, locations, weights);
   if (value.numel() == 0 || locations.numel() == 0) return at::zeros_like(output);
+  const c10::OptionalDeviceGuard guard(value.device());
   if (is_half(value))
     return forward(wide(value), shapes, starts, wide(locations), wide(weights)).to(value.scalar_type());
   if (use_composite(value, locations)) return composite_forward({value, shapes, locations, weights});
-  run_aclnn("aclnnMultiScaleDeformableAttnFunction", value, shapes, starts, locations, weights, output);
+  run_aclnn(forward_kernel(), value, shapes, starts, locations, weights, output);
   return output;
 }
 
@@ -70,6 +71,7 @@ std::tuple<Tensor, Tensor, Tensor> backward(
     const Tensor& grad_output) {
   const auto [grad_value, grad_locations, grad_weights] = checked_outputs<decltype(backward)>(
       "mx_driving::ms_deform_attn_backward", value, shapes, starts, locations, weights, grad_output);
+  const c10::OptionalDeviceGuard guard(value.device());
   // The kernel adds into its outputs.
   grad_value.zero_();
   grad_locations.zero_();
@@ -84,9 +86,8 @@ std::tuple<Tensor, Tensor, Tensor> backward(
     return {grad_value, grad_locations, grad_weights};
   }
   if (use_composite(value, locations)) return composite_backward({value, shapes, locations, weights}, grad_output);
-  const auto grad = grad_output.contiguous().view({value.size(0), locations.size(1), value.size(2), value.size(3)});
   run_aclnn(
-      "aclnnMultiScaleDeformableAttentionGrad", value, shapes, starts, locations, weights, grad, grad_value,
+      backward_kernel(), value, shapes, starts, locations, weights, grad_output.contiguous(), grad_value,
       grad_locations, grad_weights);
   return {grad_value, grad_locations, grad_weights};
 }

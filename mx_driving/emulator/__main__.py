@@ -18,9 +18,13 @@ from mx_driving.emulator.variant import without_operators
 
 
 def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    """Read the command line; everything after ``--`` is the command."""
+    """Read the command line; everything after the first ``--`` is the command."""
+    given = sys.argv[1:] if arguments is None else arguments
+    border = given.index("--") if "--" in given else len(given)
     parser = argparse.ArgumentParser(
         prog="python -m mx_driving.emulator",
+        usage="%(prog)s [options] -- command",
+        allow_abbrev=False,
         description="Run a command with the real torch_npu on an emulated Ascend NPU. It proves plumbing, not Ascend "
         "numerics or speed.",
     )
@@ -33,10 +37,11 @@ def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace
     parser.add_argument(
         "--count", type=Path, metavar="FILE", help="append the number of calls of each operator to FILE"
     )
-    parser.add_argument("command", nargs="*", help="-- and the command, such as: -- python train.py cfg.py")
-    options = parser.parse_args(arguments)
-    if not options.command:
-        parser.error("a command is expected after --, such as: -- python train.py cfg.py")
+    options, others = parser.parse_known_args(given[:border])
+    options.command = given[border + 1 :]
+    if others or not options.command:
+        before = f"; before it came {' '.join(others)}" if others else ""
+        parser.error(f"a command is expected after --, such as: -- python train.py cfg.py{before}")
     return options
 
 
@@ -49,6 +54,11 @@ def check_faults(faults: Sequence[str]) -> None:
             near = difflib.get_close_matches(name, known, n=3)
             hint = f"did you mean {' or '.join(near)}?" if near else "they are listed in csrc/emulator/operators"
             raise EmulatorError(f"--fail {name}: the emulator writes no such operator, {hint}")
+
+
+def own_path() -> str:
+    """The PATH with this Python's directory first: ``python`` and ``torchrun`` are then of the same environment."""
+    return os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)])
 
 
 def become(command: List[str], environment: Dict[str, str]) -> NoReturn:
@@ -65,12 +75,13 @@ def main(arguments: Optional[List[str]] = None) -> int:
     try:
         machine = Machine(options.devices, options.soc, tuple(options.fail), options.count)
         check_faults(machine.fail)
-        if shutil.which(options.command[0]) is None:
+        path = own_path()
+        if shutil.which(options.command[0], path=path) is None:
             raise EmulatorError(f"the command {options.command[0]!r} is not on the PATH")
         libraries = without_operators(build(), options.without)
-        environment = child_environment(machine, libraries, os.environ)
+        environment = child_environment(machine, libraries, {**os.environ, "PATH": path})
         become(options.command, environment)
-    except EmulatorError as error:
+    except (EmulatorError, OSError) as error:
         print(f"mx_driving.emulator: {error}", file=sys.stderr)
     return 2
 

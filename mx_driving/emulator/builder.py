@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Iterable, List, Optional, TextIO
 
+from mx_driving.emulator import symbols
 from mx_driving.emulator.errors import EmulatorError
 from mx_driving.emulator.installation import Installation, find_installation
 from mx_driving.emulator.symbols import called_operators, missing_lines, written_operators
@@ -31,6 +34,7 @@ CANN_LIBRARIES = (
     "libruntime.so",
 )
 _LIBRARY = "libmx_driving_emulator.so"
+_DAY = 24 * 3600.0
 _FLAGS = ["-O1", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"]
 
 
@@ -47,8 +51,17 @@ def source_root() -> Path:
 
 def cache_root() -> Path:
     """``${XDG_CACHE_HOME:-~/.cache}/mx_driving/emulator``."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "mx_driving" / "emulator"
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not base.is_absolute():  # as the XDG specification asks; a child may change its directory
+        base = _home() / ".cache"
+    return base / "mx_driving" / "emulator"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as error:  # a container's user without an entry in /etc/passwd
+        raise EmulatorError("the home directory is not known: set XDG_CACHE_HOME to a directory of yours") from error
 
 
 def build(progress: Optional[TextIO] = None) -> Path:
@@ -71,7 +84,10 @@ def _key(installation: Installation, root: Path) -> str:
     for source in sorted((root / "emulator").rglob("*")):
         if source.is_file():
             digest.update(str(source.relative_to(root)).encode() + b"\0" + source.read_bytes())
-    digest.update(Path(__file__).read_bytes())
+    for source in (Path(__file__), Path(symbols.__file__)):
+        digest.update(source.read_bytes())
+    # A home directory may be shared by machines of several kinds.
+    digest.update(" ".join([platform.machine(), *platform.libc_ver()]).encode())
     return f"torch-{installation.torch_version}_npu-{installation.torch_npu_version}_{digest.hexdigest()[:16]}"
 
 
@@ -98,11 +114,19 @@ def working_directory(parent: Path) -> tempfile.TemporaryDirectory:
     """
     try:
         parent.mkdir(parents=True, exist_ok=True)
+        _sweep(parent)
         return tempfile.TemporaryDirectory(prefix=".building-", dir=str(parent))
     except OSError as error:
         raise EmulatorError(
             f"{parent} cannot be written ({error.strerror}): set XDG_CACHE_HOME to a directory that can"
         ) from error
+
+
+def _sweep(parent: Path) -> None:
+    # What a killed build left behind; one that still runs after a day has hung.
+    for left in parent.glob(".building-*"):
+        if time.time() - left.stat().st_mtime > _DAY:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 class _Compiler:

@@ -66,7 +66,10 @@ def _package_dir(name: str) -> Path:
 
 
 def _read_version(package: Path) -> Tuple[str, bool]:
-    text = (package / "version.py").read_text(encoding="utf-8")
+    file = package / "version.py"
+    if not file.is_file():
+        raise EmulatorError(f"{package} is no installed {package.name}: it has no version.py; reinstall, or remove it")
+    text = file.read_text(encoding="utf-8")
     version = re.search(r"^__version__[^=]*=\s*['\"]([^'\"]+)", text, re.MULTILINE)
     if version is None:
         raise EmulatorError(f"{package / 'version.py'} names no __version__: reinstall {package.name}")

@@ -11,7 +11,8 @@ from typing import Dict, Mapping, Optional, Tuple
 from mx_driving.emulator.errors import EmulatorError
 
 _PREFIX = "MX_DRIVING_EMULATOR_"
-_FAULT = re.compile(r"[A-Za-z]\w*(=\d{1,9})?(@run)?")
+_FAULT = re.compile(r"[A-Za-z]\w*(=[1-9]\d{0,8})?(@run)?")
+_CHIP = re.compile(r"Ascend\w{1,40}")
 _SETTINGS = {"MEMORY_GB": r"[1-9]\d{0,3}", "HCCL_TIMEOUT": r"[1-9]\d{0,5}", "CANN": r"\d+(\.\w{1,9}){1,4}"}
 """Variables of the user that the libraries read, and what they may hold: a number of GB, of seconds, a version."""
 
@@ -21,11 +22,11 @@ class Machine:
     """What to emulate.
 
     Args: devices (int): number of NPUs, 1 to 16.
-        soc (str): what aclrtGetSocName answers; torch_npu chooses routes by it.
+        soc (str): what aclrtGetSocName answers, ``Ascend...``; torch_npu chooses routes by it.
         fail (tuple[str]): operators that return an error, ``name[=code][@run]``: at their check, or with ``@run`` when
             the kernel runs (asynchronously, so the error arrives at the next synchronisation, as on the device).
         count (Path): file to which every process appends ``route name calls`` lines when it ends.
-    Raises: EmulatorError: devices out of range, a fault that cannot be read or a file that cannot be written.
+    Raises: EmulatorError: devices out of range, a chip or a fault that cannot be read, a file that cannot be written.
     """
 
     devices: int = 1
@@ -39,8 +40,18 @@ class Machine:
         for fault in self.fail:
             if not _FAULT.fullmatch(fault):
                 raise EmulatorError(f"--fail must read name[=code][@run], such as aclnnAdd=161002, got {fault!r}")
-        if self.count and not os.access(self.count.resolve().parent, os.W_OK):
-            raise EmulatorError(f"--count {self.count}: a directory that can be written was expected")
+        if not _CHIP.fullmatch(self.soc):
+            raise EmulatorError(f"--soc must be the name of a chip, such as Ascend910B1, got {self.soc!r}")
+        if self.count:
+            _check_writable(self.count)
+
+
+def _check_writable(file: Path) -> None:
+    # The libraries write it when a process ends, where nobody would hear that it failed.
+    try:
+        file.open("a").close()
+    except OSError as error:
+        raise EmulatorError(f"--count {file}: a file that can be written was expected ({error.strerror})") from error
 
 
 def child_environment(machine: Machine, libraries: Path, environment: Mapping[str, str]) -> Dict[str, str]:

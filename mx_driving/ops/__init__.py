@@ -1,7 +1,8 @@
 """The operators, as functions; importing this loads ``mx_driving._C``.
 
 Every operator is ``torch.ops.mx_driving.<name>``: kernels for the CPU (and the NPU, where its adapter is built), shapes
-for ``torch.compile``, and a gradient. On CUDA there is no kernel: the stock ones stay.
+for ``torch.compile``, and a gradient. On CUDA there is no kernel: the stock ones stay. The NPU kernels are loaded with
+this if torch_npu is: torch before 2.5 does not load it by itself, so a script of yours imports torch_npu first.
 """
 
 from mx_driving.ops import _library

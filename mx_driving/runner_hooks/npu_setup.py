@@ -30,8 +30,9 @@ def set_up() -> bool:
         return True
     if npu_problem():
         return False
-    _before = {"formats": _formats_allowed(), "jit": not _npu().is_jit_compile_false()}
+    before = {"formats": _formats_allowed(), "jit": not _npu().is_jit_compile_false()}
     _route_cuda_calls()
+    _before = before  # only now: a routing that failed is tried again, and no log says that it is done
     allow_internal_format(False)
     _npu().set_compile_mode(jit_compile=False)
     return True

@@ -28,6 +28,8 @@ CASES = {
     "numbers": (torch.randn(4, 3), (torch.tensor([2, 0, 0]),)),
     "column": (torch.randn(3, 4), (slice(None), MASK)),
     "bytes": (torch.randn(4, 3), (MASK.byte(),)),
+    "no columns": (torch.randn(4, 0), (MASK,)),
+    "no rows": (torch.randn(0, 3), (MASK[:0],)),
     "long": (torch.arange(4), (MASK,)),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from conftest import PACKAGE
 
 from mx_driving.emulator import EmulatorError, Machine, builder, child_environment
-from mx_driving.emulator.__main__ import become
+from mx_driving.emulator.__main__ import become, own_path, parse_arguments
 from mx_driving.emulator.symbols import failing_operators, written_operators
 
 SETTINGS = "MEMORY_GB=2 HCCL_TIMEOUT=30 CANN=8.0.RC3"
@@ -86,7 +87,16 @@ def test_a_cuda_build_of_torch(tmp_path):
         ),
         (("--fail", "Conv2d@run", "--", "true"), "did you mean Conv2D"),
         (("--fail", "HcclAllreduce=5", "--", "true"), "did you mean HcclAllReduce"),
-        (("--count", "no/such/folder", "--", "true"), "--count no/such/folder: a directory that can be written"),
+        (("--fail", "aclnnAdd=0", "--", "true"), "--fail must read name[=code][@run]"),
+        (
+            ("--count", "no/such/folder", "--", "true"),
+            "--count no/such/folder: a file that can be written was expected",
+        ),
+        (("--count", "/", "--", "true"), "--count /: a file that can be written was expected (Is a directory)"),
+        (("--soc", "", "--", "true"), "--soc must be the name of a chip, such as Ascend910B1, got ''"),
+        (("python", "train.py", "--devices", "8"), "a command is expected after --"),
+        (("python", "train.py", "--", "true"), "before it came python train.py"),
+        (("--dev", "2", "--", "true"), "before it came --dev 2"),
         (("--", "no-such-command"), "the command 'no-such-command' is not on the PATH"),
     ],
 )
@@ -105,6 +115,50 @@ def test_a_cache_that_cannot_be_written(tmp_path):
         f"mx_driving.emulator: {os.devnull}/mx_driving/emulator cannot be written (Not a directory): "
         "set XDG_CACHE_HOME to a directory that can"
     ]
+
+
+def test_a_folder_that_is_no_package(tmp_path):
+    package(tmp_path, "torch", "2.13.0+cpu")
+    (tmp_path / "torch_npu").mkdir()
+    (tmp_path / "torch_npu" / "__init__.py").touch()
+    done = launch("--", "true", path=tmp_path)
+    assert done.stderr.splitlines() == [
+        f"mx_driving.emulator: {tmp_path / 'torch_npu'} is no installed torch_npu: it has no version.py; "
+        "reinstall, or remove it"
+    ]
+
+
+def test_arguments_of_the_command_are_the_commands():
+    options = parse_arguments(["--devices", "2", "--", "python", "train.py", "--devices", "8", "--", "--soc", "x"])
+    assert (options.devices, options.soc) == (2, "Ascend910B1")
+    assert options.command == ["python", "train.py", "--devices", "8", "--", "--soc", "x"]
+
+
+def test_the_commands_of_this_environment_come_first():
+    assert shutil.which("python", path=own_path()) == str(Path(sys.executable).with_name("python"))
+
+
+def test_a_relative_cache_is_not_one(monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "here")
+    assert builder.cache_root() == Path.home() / ".cache" / "mx_driving" / "emulator"
+
+
+def test_no_home(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    with pytest.raises(EmulatorError, match="the home directory is not known: set XDG_CACHE_HOME"):
+        builder.cache_root()
+
+
+def test_what_a_killed_build_left_is_removed(tmp_path):
+    old, new = tmp_path / ".building-old", tmp_path / ".building-new"
+    old.mkdir()
+    new.mkdir()
+    os.utime(old, (0, 0))
+    with builder.working_directory(tmp_path):
+        assert not old.exists()
+        assert new.exists()
 
 
 def test_a_command_that_does_not_start(tmp_path):

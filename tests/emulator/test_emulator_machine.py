@@ -94,6 +94,16 @@ def test_memory_runs_out(emulate):
     assert "out of memory" in done.stderr
 
 
+def test_every_device_has_its_own_memory(emulate):
+    lines = [
+        "kept = [torch.empty(3 << 30, dtype=torch.uint8, device=f'npu:{i}') for i in (0, 1)]",
+        "free, total = torch.npu.mem_get_info(1)",
+        "print(free >> 29, total >> 30)",
+    ]
+    done = emulate("--devices", 2, script=add(*lines), MX_DRIVING_EMULATOR_MEMORY_GB="4")
+    assert printed(done) == ["1", "4"], done.stderr[-2000:]
+
+
 def test_soc_is_what_the_device_says(emulate):
     done = emulate("--soc", "Ascend910B3", script=add("print(torch.npu.get_device_name(0))"))
     assert printed(done) == ["Ascend910B3"], done.stderr[-2000:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 
 import pytest
-from adapter_cases import CASES, HALF
+from adapter_cases import CASES, HALF, OTHERS
 from conftest import HERE, read_counts
 
 SCRIPT = HERE / "adapter_cases.py"
@@ -20,9 +20,8 @@ pytestmark = pytest.mark.skipif(
 
 def errors_of(done):
     assert done.returncode == 0, done.stderr[-3000:]
-    pairs = [
-        line.split() for line in done.stdout.splitlines() if line.split()[:1] and line.split()[0] in {**CASES, **HALF}
-    ]
+    words = [line.split() for line in done.stdout.splitlines()]
+    pairs = [pair for pair in words if pair and pair[0] in {**CASES, **HALF, **OTHERS}]
     return {name: float(error) for name, error in pairs}
 
 
@@ -68,6 +67,21 @@ def test_without_the_kernels_the_composite_serves(emulate, tmp_path):
     assert errors_of(done)["msda"] <= TOLERANCE
     assert "this CANN has no aclnnMultiScaleDeformableAttnFunction with its gradient" in done.stderr
     assert not set(ATTENTION) & set(read_counts(tmp_path / "c"))
+
+
+def test_tensors_of_another_device_than_the_current_one(emulate):
+    """As scripts of mmcv 1.x with --gpu-id leave it; the emulator refuses a stream of one device for another's memory."""
+    errors = errors_of(emulate("--devices", 2, script=[SCRIPT, "npu:1"]))
+    assert set(errors) == set(CASES)
+    assert max(errors.values()) <= TOLERANCE
+
+
+def test_private_formats_are_cast_before_attention(emulate, tmp_path):
+    done = emulate("--count", tmp_path / "c", script=[SCRIPT, "private_msda"])
+    assert errors_of(done)["private_msda"] <= TOLERANCE
+    counts = read_counts(tmp_path / "c")
+    assert [counts[name] for name in ATTENTION] == [1, 1]
+    assert counts["aclop Identity"] == 3  # the case casts once; the forward and the backward cast back
 
 
 def test_half_precision(emulate):

@@ -33,10 +33,10 @@ def test_values_and_gradients_equal_those_of_the_cpu(outcome):
 
 
 def test_rows_and_lines_go_to_masked_select_and_the_rest_to_the_native_kernel(outcome):
-    """Four cases and the mask on the host; five others, and all nine again when the patch is gone."""
+    """Five cases and the mask on the host; six others, and all eleven again when the patch is gone."""
     counts = outcome[1]
-    assert counts["aclnn aclnnMaskedSelect"] == 5
-    assert counts["aclnn aclnnIndex"] == 5 + 9
+    assert counts["aclnn aclnnMaskedSelect"] == 6
+    assert counts["aclnn aclnnIndex"] == 6 + 11
 
 
 def test_native_kernel_serves_again_afterwards(outcome):

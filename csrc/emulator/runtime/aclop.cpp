@@ -32,6 +32,7 @@ std::map<std::string, std::function<void(const AclopCall&)>>& entries() {
 at::Tensor tensor_of(const aclTensorDesc* desc, const aclDataBuffer* buffer) {
   if (!desc || !buffer || desc->dtype == ACL_DT_UNDEFINED) return {};
   void* data = buffer->data ? buffer->data : desc->constant;
+  check_device(data);
   return view(data, 0, desc->sizes, contiguous_strides(desc->sizes), desc->dtype);
 }
 
@@ -54,7 +55,8 @@ AclopEntry::AclopEntry(const char* type, std::function<void(const AclopCall&)> b
 void AclopCall::out(size_t i, const at::Tensor& result) const {
   if (!wants(i)) return;
   auto target = outputs[i];
-  target.copy_(result.sizes() == target.sizes() ? result : result.reshape(target.sizes()));
+  TORCH_CHECK(target.sizes() == result.sizes(), "the result has shape ", result.sizes(), ", the output ", target.sizes());
+  target.copy_(result);
 }
 std::vector<int64_t> AclopCall::in_ints(size_t i) const {
   const auto values = in(i).to(at::kLong).contiguous();
@@ -141,7 +143,8 @@ EMULATED aclError aclopCompileAndExecute(const char* type, int inputs, const acl
                                          const aclDataBuffer* const input_buffers[], int outputs,
                                          const aclTensorDesc* const output_descs[],
                                          aclDataBuffer* const output_buffers[], const aclopAttr* attributes,
-                                         aclopEngineType, aclopCompileType, const char*, aclrtStream) {
+                                         aclopEngineType, aclopCompileType, const char*, aclrtStream stream) {
+  const emulator::RunningOn device(stream);
   emulator::count("aclop", type);
   for (const auto phase : {emulator::Phase::Plan, emulator::Phase::Execute})
     if (const auto code = emulator::injected_failure(type, phase)) return emulator::fail_device(*code);

@@ -9,7 +9,8 @@ namespace {
 constexpr int64_t kCores = 24;
 constexpr uintptr_t kFirstContext = 0x1000;  // a context is this plus the device's index, so never null
 
-thread_local int32_t current_device = 0;
+thread_local int32_t chosen_device = 0;
+thread_local int32_t running_device = -1;
 
 int32_t device_count() {
   static const int32_t devices = std::stoi(emulator::setting("DEVICES", "1"));
@@ -24,6 +25,21 @@ aclError answer(Value* where, Value value) {
 
 }  // namespace
 
+namespace emulator {
+
+int current_device() { return chosen_device; }
+
+RunningOn::RunningOn(const void* stream) { running_device = device_of_stream(stream); }
+RunningOn::~RunningOn() { running_device = -1; }
+
+void check_device(const void* data) {
+  const int device = data && running_device >= 0 ? device_of_memory(data) : -1;
+  TORCH_CHECK(device < 0 || device == running_device, "a tensor of npu:", device, " came to a stream of npu:", running_device,
+              ": the caller chose no device");
+}
+
+}  // namespace emulator
+
 EMULATED aclError aclInit(const char*) { return ACL_SUCCESS; }
 EMULATED aclError aclFinalize() { return ACL_SUCCESS; }
 EMULATED void aclAppLog(aclLogLevel, const char*, const char*, uint32_t, const char*, ...) {}
@@ -35,15 +51,15 @@ EMULATED aclError aclrtSetDevice(int32_t device) {
                         ", start it with --devices " + std::to_string(device + 1));
     return ACL_ERROR_INVALID_DEVICE;
   }
-  return answer(&current_device, device);
+  return answer(&chosen_device, device);
 }
 EMULATED aclError aclrtResetDevice(int32_t) { return ACL_SUCCESS; }
-EMULATED aclError aclrtGetDevice(int32_t* device) { return answer(device, current_device); }
+EMULATED aclError aclrtGetDevice(int32_t* device) { return answer(device, chosen_device); }
 EMULATED aclError aclrtGetCurrentContext(aclrtContext* context) {
-  return answer(context, reinterpret_cast<aclrtContext>(kFirstContext + current_device));
+  return answer(context, reinterpret_cast<aclrtContext>(kFirstContext + chosen_device));
 }
 EMULATED aclError aclrtSetCurrentContext(aclrtContext context) {
-  return answer(&current_device, int32_t(reinterpret_cast<uintptr_t>(context) - kFirstContext));
+  return answer(&chosen_device, int32_t(reinterpret_cast<uintptr_t>(context) - kFirstContext));
 }
 EMULATED aclError aclrtGetPrimaryCtxState(int32_t, uint32_t* flags, int32_t* active) {
   if (flags) *flags = 0;

@@ -6,8 +6,8 @@ namespace emulator {
 void write(const aclTensor* out, const at::Tensor& result) {
   if (!out || !result.defined()) return;
   auto target = view(out);
-  TORCH_CHECK(target.numel() == result.numel(), "the result has shape ", result.sizes(), ", the output ", target.sizes());
-  if (target.numel()) target.copy_(result.sizes() == target.sizes() ? result : result.reshape(target.sizes()));
+  TORCH_CHECK(target.sizes() == result.sizes(), "the result has shape ", result.sizes(), ", the output ", target.sizes());
+  if (target.numel()) target.copy_(result);
 }
 
 void resize_and_write(aclTensor* out, const at::Tensor& result) {
@@ -37,8 +37,9 @@ int plan(const char* name, uint64_t* workspace_size, aclOpExecutor** executor, s
   return 0;
 }
 
-int execute(aclOpExecutor* executor) {
+int execute(aclOpExecutor* executor, void* stream) {
   const std::unique_ptr<aclOpExecutor> owner(executor);
+  const RunningOn device(stream);
   count("aclnn", owner->name);
   if (const auto code = injected_failure(owner->name, Phase::Execute)) return fail_device(*code);
   return fail_device(guarded(owner->name, owner->body));

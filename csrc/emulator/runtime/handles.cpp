@@ -18,9 +18,13 @@ constexpr DtypeRow kDtypes[] = {
     {16, at::kComplexFloat, 8}, {17, at::kComplexDouble, 16}, {27, at::kBFloat16, 2}, {33, at::kComplexHalf, 4},
 };
 
+const DtypeRow* find_dtype(int acl_dtype) {
+  const auto row = std::find_if(std::begin(kDtypes), std::end(kDtypes), [&](const auto& r) { return r.acl == acl_dtype; });
+  return row == std::end(kDtypes) ? nullptr : row;
+}
+
 const DtypeRow& dtype_row(int acl_dtype) {
-  for (const auto& row : kDtypes)
-    if (row.acl == acl_dtype) return row;
+  if (const auto* row = find_dtype(acl_dtype)) return *row;
   TORCH_CHECK(false, "aclDataType ", acl_dtype, " has no torch dtype here; the emulator knows the standard ones only");
 }
 
@@ -55,7 +59,10 @@ std::string bracketed(const Values& values) {
 }
 
 std::string describe_tensor(const aclTensor* tensor) {
-  return std::string(c10::toString(scalar_type(tensor->dtype))) + bracketed(tensor->sizes);
+  if (!tensor) return "none";
+  const auto* row = find_dtype(tensor->dtype);
+  const auto dtype = row ? std::string(c10::toString(row->torch)) : "aclDataType " + std::to_string(tensor->dtype);
+  return dtype + bracketed(tensor->sizes);
 }
 
 std::string describe_list(const aclTensorList* list) {
@@ -111,6 +118,7 @@ at::Tensor view(void* data, int64_t offset, at::IntArrayRef sizes, at::IntArrayR
 
 at::Tensor view(const aclTensor* tensor) {
   if (!tensor) return {};
+  check_device(tensor->data);
   return view(tensor->data, tensor->offset, tensor->sizes, tensor->strides, tensor->dtype);
 }
 
@@ -131,7 +139,8 @@ EMULATED aclTensor* aclCreateTensor(const int64_t* sizes, uint64_t dims, int dty
 
 EMULATED aclScalar* aclCreateScalar(void* value, int dtype) {
   auto* scalar = new aclScalar;
-  emulator::guarded("aclCreateScalar", [&] { scalar->value = emulator::view(value, 0, {}, {}, dtype).item(); });
+  const auto body = [&] { scalar->value = emulator::view(value, 0, {}, {}, dtype).item(); };
+  emulator::fail_device(emulator::guarded("aclCreateScalar", body));
   return enlist(scalar, Kind::Scalar);
 }
 

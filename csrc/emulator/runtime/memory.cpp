@@ -1,4 +1,4 @@
-// Device memory: host memory with a limit, so that running out of it and its statistics can be seen.
+// Device memory: host memory with a limit for each device, so that running out of it and its statistics can be seen.
 #include <acl/acl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -13,49 +13,58 @@ constexpr size_t kGranularity = 2 << 20;  // of a physical block
 
 // Virtual blocks of torch_npu's expandable segments are mappings of an anonymous file.
 struct PhysicalBlock {
-  int file;
+  int file, device;
   size_t size;
+};
+struct Range {
+  size_t size;
+  int device;
 };
 
 class DeviceMemory {
  public:
-  bool take(size_t size) {
+  bool take(const Range& range) {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (used_ + size > total_) return false;
-    used_ += size;
+    auto& used = used_[range.device];
+    if (used + range.size > total_) return false;
+    used += range.size;
     return true;
   }
-  void give_back(size_t size) {
+  void give_back(const Range& range) {
     std::lock_guard<std::mutex> lock(mutex_);
-    used_ -= size;
+    used_[range.device] -= range.size;
   }
-  void remember(void* data, size_t size) {
+  void remember(const void* data, const Range& range) {
     std::lock_guard<std::mutex> lock(mutex_);
-    sizes_[data] = size;
+    ranges_[static_cast<const char*>(data)] = range;
   }
-  size_t forget(void* data) {
+  Range forget(const void* data) {
     std::lock_guard<std::mutex> lock(mutex_);
-    const auto found = sizes_.find(data);
-    if (found == sizes_.end()) return 0;
-    const size_t size = found->second;
-    sizes_.erase(found);
-    return size;
+    const auto found = ranges_.find(static_cast<const char*>(data));
+    if (found == ranges_.end()) return {0, 0};
+    const auto range = found->second;
+    ranges_.erase(found);
+    return range;
   }
-  bool owns(const void* data) {
+  int device_of(const void* data) {
     std::lock_guard<std::mutex> lock(mutex_);
-    return sizes_.count(const_cast<void*>(data));
+    const auto* address = static_cast<const char*>(data);
+    const auto after = ranges_.upper_bound(address);
+    if (after == ranges_.begin()) return -1;
+    const auto& [start, range] = *std::prev(after);
+    return address < start + range.size ? range.device : -1;
   }
   size_t total() const { return total_; }
-  size_t free_bytes() {
+  size_t free_bytes(int device) {
     std::lock_guard<std::mutex> lock(mutex_);
-    return total_ - used_;
+    return total_ - used_[device];
   }
 
  private:
   const size_t total_ = std::stoull(emulator::setting("MEMORY_GB", "32")) << 30;
   std::mutex mutex_;
-  std::unordered_map<void*, size_t> sizes_;
-  size_t used_ = 0;
+  std::map<const char*, Range> ranges_;
+  std::map<int, size_t> used_;
 };
 
 DeviceMemory& memory() {
@@ -66,12 +75,13 @@ DeviceMemory& memory() {
 void* aligned(size_t size) { return aligned_alloc(kAlignment, (size + kAlignment - 1) / kAlignment * kAlignment); }
 
 aclError allocate(void** data, size_t size) {
-  if (!memory().take(size)) {
+  const Range range{size, emulator::current_device()};
+  if (!memory().take(range)) {
     emulator::set_error("mx_driving emulator: out of device memory (MX_DRIVING_EMULATOR_MEMORY_GB)");
     return emulator::kOutOfMemory;
   }
   *data = aligned(size + kPadding);
-  memory().remember(*data, size);
+  memory().remember(*data, range);
   return *data ? ACL_SUCCESS : aclError(emulator::kOutOfMemory);
 }
 
@@ -83,6 +93,8 @@ aclError copy(void* to, const void* from, size_t size) {
 }
 
 }  // namespace
+
+int emulator::device_of_memory(const void* data) { return memory().device_of(data); }
 
 EMULATED aclError aclrtMalloc(void** data, size_t size, aclrtMemMallocPolicy) { return allocate(data, size); }
 EMULATED aclError aclrtMallocAlign32(void** data, size_t size, aclrtMemMallocPolicy) { return allocate(data, size); }
@@ -104,7 +116,7 @@ EMULATED aclError aclrtFreeHost(void* data) {
 }
 EMULATED aclError aclrtGetMemInfo(aclrtMemAttr, size_t* free_bytes, size_t* total) {
   *total = memory().total();
-  *free_bytes = memory().free_bytes();
+  *free_bytes = memory().free_bytes(emulator::current_device());
   return ACL_SUCCESS;
 }
 
@@ -133,25 +145,32 @@ EMULATED aclError aclrtReserveMemAddress(void** address, size_t size, size_t, vo
 }
 // The size of the reservation is not passed here; the address space goes back when the process ends.
 EMULATED aclError aclrtReleaseMemAddress(void*) { return ACL_SUCCESS; }
-EMULATED aclError aclrtMallocPhysical(aclrtDrvMemHandle* handle, size_t size, const aclrtPhysicalMemProp*, uint64_t) {
-  if (!memory().take(size)) return emulator::kOutOfMemory;
+EMULATED aclError aclrtMallocPhysical(aclrtDrvMemHandle* handle, size_t size, const aclrtPhysicalMemProp* properties,
+                                      uint64_t) {
+  const int device = int(properties->location.id);
+  if (!memory().take({size, device})) return emulator::kOutOfMemory;
   const int file = memfd_create("mx_driving_emulator", 0);
   if (file < 0 || ftruncate(file, size) != 0) return emulator::kOutOfMemory;
-  *handle = reinterpret_cast<aclrtDrvMemHandle>(new PhysicalBlock{file, size});
+  *handle = reinterpret_cast<aclrtDrvMemHandle>(new PhysicalBlock{file, device, size});
   return ACL_SUCCESS;
 }
 EMULATED aclError aclrtFreePhysical(aclrtDrvMemHandle handle) {
   const std::unique_ptr<PhysicalBlock> block(reinterpret_cast<PhysicalBlock*>(handle));
-  memory().give_back(block->size);
+  memory().give_back({block->size, block->device});
   close(block->file);
   return ACL_SUCCESS;
 }
 EMULATED aclError aclrtMapMem(void* address, size_t size, size_t offset, aclrtDrvMemHandle handle, uint64_t) {
-  const int file = reinterpret_cast<PhysicalBlock*>(handle)->file;
-  void* mapped = mmap(address, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, offset);
-  return mapped == MAP_FAILED ? aclError(emulator::kOutOfMemory) : ACL_SUCCESS;
+  const auto* block = reinterpret_cast<PhysicalBlock*>(handle);
+  void* mapped = mmap(address, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, block->file, offset);
+  if (mapped == MAP_FAILED) return emulator::kOutOfMemory;
+  memory().remember(address, {size, block->device});
+  return ACL_SUCCESS;
 }
-EMULATED aclError aclrtUnmapMem(void*) { return ACL_SUCCESS; }
+EMULATED aclError aclrtUnmapMem(void* address) {
+  memory().forget(address);
+  return ACL_SUCCESS;
+}
 EMULATED aclError aclrtMemGetAllocationGranularity(aclrtPhysicalMemProp*, aclrtMemGranularityOptions, size_t* size) {
   *size = kGranularity;
   return ACL_SUCCESS;

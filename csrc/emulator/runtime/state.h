@@ -27,4 +27,20 @@ int guarded(const char* name, const std::function<void()>& body);
 int device_status();
 int fail_device(int code);
 
+/// Index of the device that this thread has chosen, of a stream's (null is the default stream of that device), and of
+/// the one whose memory this is: -1 for host memory.
+int current_device();
+int device_of_stream(const void* stream);
+int device_of_memory(const void* data);
+
+/// While it lives, a kernel of that stream runs in this thread: check_device refuses memory of another device, as the
+/// hardware would. It finds a kernel that was queued without a device guard.
+class RunningOn {
+ public:
+  explicit RunningOn(const void* stream);
+  ~RunningOn();
+  RunningOn(const RunningOn&) = delete;
+};
+void check_device(const void* data);
+
 }  // namespace emulator

@@ -9,7 +9,7 @@
 namespace {
 
 struct Stream {
-  int32_t id;
+  int32_t id, device;
 };
 struct Event {
   std::chrono::steady_clock::time_point recorded;
@@ -17,7 +17,7 @@ struct Event {
 
 aclError create_stream(aclrtStream* stream) {
   static std::atomic<int32_t> next_id{1};
-  *stream = new Stream{next_id++};
+  *stream = new Stream{next_id++, emulator::current_device()};
   return ACL_SUCCESS;
 }
 aclError create_event(aclrtEvent* event) {
@@ -27,6 +27,10 @@ aclError create_event(aclrtEvent* event) {
 Event* as_event(aclrtEvent event) { return static_cast<Event*>(event); }
 
 }  // namespace
+
+int emulator::device_of_stream(const void* stream) {
+  return stream ? static_cast<const Stream*>(stream)->device : current_device();
+}
 
 EMULATED aclError aclrtCreateStream(aclrtStream* stream) { return create_stream(stream); }
 EMULATED aclError aclrtCreateStreamWithConfig(aclrtStream* stream, uint32_t, uint32_t) { return create_stream(stream); }

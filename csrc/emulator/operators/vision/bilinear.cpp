@@ -30,7 +30,7 @@ std::vector<at::Tensor> differentiate(const std::function<at::Tensor(const std::
   const auto task = [&] {
     for (auto& input : inputs) input = input.clone().requires_grad_();
     const auto result = body(inputs);
-    return torch::autograd::grad({result}, inputs, {grad.reshape(result.sizes())});
+    return torch::autograd::grad({result}, inputs, {grad});
   };
   return std::async(std::launch::async, task).get();
 }

@@ -26,8 +26,29 @@ static at::Tensor attend(const at::Tensor& value, const at::Tensor& shapes, cons
   return sum.view({batch, heads, depth, queries}).permute({0, 3, 1, 2}).reshape({batch, queries, heads * depth});
 }
 
-static void attend_backward(In value, In shapes, In locations, In weights, In grad, Out grad_value, Out grad_locations,
-                            Out grad_weights) {
+// What CANN refuses, from CheckShape and CheckDtypeValid of both operators in ops-nn (vfusion).
+static void check_attention(const at::Tensor& value, const at::Tensor& shapes, const at::Tensor& starts,
+                            const at::Tensor& locations, const at::Tensor& weights) {
+  const auto floating = value.scalar_type();
+  TORCH_CHECK(floating == at::kFloat || floating == at::kHalf || floating == at::kBFloat16, "dtype of value: ", floating);
+  TORCH_CHECK(value.dim() == 4 && shapes.dim() == 2 && shapes.size(1) == 2 && starts.dim() == 1 &&
+                  locations.dim() == 6 && locations.size(5) == 2 && weights.dim() == 5,
+              "number of dimensions");
+  TORCH_CHECK(value.size(3) % 8 == 0 && value.size(3) <= 256 && value.size(2) <= 16, "channels or heads: ", value.sizes());
+  TORCH_CHECK(locations.size(1) < 500000 && locations.size(3) <= 16 && locations.size(4) <= 16,
+              "queries, levels or points: ", locations.sizes());
+}
+
+static at::Tensor attend_forward(In value, In shapes, In starts, In locations, In weights) {
+  check_attention(value, shapes, starts, locations, weights);
+  TORCH_CHECK(locations().size(1) >= 32, "queries: ", locations().size(1));
+  return attend(value, shapes, locations, weights);
+}
+
+static void attend_backward(In value, In shapes, In starts, In locations, In weights, In grad, Out grad_value,
+                            Out grad_locations, Out grad_weights) {
+  check_attention(value, shapes, starts, locations, weights);
+  TORCH_CHECK(grad().dim() == 3, "gradOutput must be [B, Q, M * D], got ", grad().sizes());
   const auto shape = shapes();
   const auto body = [&](const std::vector<at::Tensor>& inputs) { return attend(inputs[0], shape, inputs[1], inputs[2]); };
   const auto gradients = differentiate(body, {value(), locations(), weights()}, grad());
@@ -37,11 +58,11 @@ static void attend_backward(In value, In shapes, In locations, In weights, In gr
 }
 
 OPERATOR(aclnnMultiScaleDeformableAttnFunction,
-         (In value, In shapes, In /*level starts*/, In locations, In weights, Out out),
-         out = attend(value, shapes, locations, weights))
+         (In value, In shapes, In starts, In locations, In weights, Out out),
+         out = attend_forward(value, shapes, starts, locations, weights))
 OPERATOR(aclnnMultiScaleDeformableAttentionGrad,
-         (In value, In shapes, In /*level starts*/, In locations, In weights, In grad, Out grad_value,
-          Out grad_locations, Out grad_weights),
-         attend_backward(value, shapes, locations, weights, grad, grad_value, grad_locations, grad_weights))
+         (In value, In shapes, In starts, In locations, In weights, In grad, Out grad_value, Out grad_locations,
+          Out grad_weights),
+         attend_backward(value, shapes, starts, locations, weights, grad, grad_value, grad_locations, grad_weights))
 
 }  // namespace emulator::operators
