@@ -10,7 +10,6 @@ import sys
 
 import torch
 
-
 DEVICE = next((name for name in sys.argv[1:] if name.startswith("npu:")), "npu:0")
 FRACTAL_NZ = 29
 

@@ -70,7 +70,7 @@ def test_without_the_kernels_the_composite_serves(emulate, tmp_path):
 
 
 def test_tensors_of_another_device_than_the_current_one(emulate):
-    """As scripts of mmcv 1.x with --gpu-id leave it; the emulator refuses a stream of one device for another's memory."""
+    """As scripts of mmcv 1.x with --gpu-id leave it. The emulator refuses one device's memory on another's stream."""
     errors = errors_of(emulate("--devices", 2, script=[SCRIPT, "npu:1"]))
     assert set(errors) == set(CASES)
     assert max(errors.values()) <= TOLERANCE
