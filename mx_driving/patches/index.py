@@ -17,11 +17,12 @@ KEY = "PrivateUse1"
 
 
 def _mask_of_rows(tensor: Tensor, indices: List[Optional[Tensor]]) -> Optional[Tensor]:
-    """Return the mask if the index is one 1-D boolean mask over 1-D or 2-D data, which has columns."""
+    """Return the mask if the index is one 1-D boolean mask over 1-D or 2-D data that has columns and is beside it."""
     mask = indices[0] if len(indices) == 1 else None
     if mask is None or mask.dtype != torch.bool or mask.dim() != 1 or tensor.dim() not in (1, 2):
         return None
-    return mask if mask.numel() == tensor.size(0) and 0 not in tensor.shape[1:] else None
+    reachable = mask.device.type == "cpu" or mask.device == tensor.device
+    return mask if reachable and mask.numel() == tensor.size(0) and 0 not in tensor.shape[1:] else None
 
 
 def select_rows(tensor: Tensor, mask: Tensor) -> Tensor:

@@ -65,7 +65,12 @@ with PatchSet([load("index")], device="npu", strict=True) as patches:
         data[mask[:3]]
     except IndexError as exc:
         mismatch = str(exc)
+    try:
+        data.cpu()[mask]
+        apart = "indexed"
+    except RuntimeError as exc:
+        apart = str(exc)
     host_mask = data[MASK].cpu()  # a mask on the CPU, as data preparation leaves it
 print("SEEN" + json.dumps({"status": status, "reason": reason, "patched": patched, "after": agree(),
-                           "cases": list(CASES), "mismatch": mismatch,
+                           "cases": list(CASES), "mismatch": mismatch, "apart": apart,
                            "host_mask": torch.equal(host_mask, data.cpu()[MASK])}))  # fmt: skip

@@ -47,6 +47,10 @@ def test_a_mask_of_the_wrong_length_gets_the_native_error(outcome):
     assert "shape of the mask" in outcome[0]["mismatch"]
 
 
+def test_data_apart_from_its_mask_gets_the_native_error(outcome):
+    assert "Expected all tensors to be on the same device" in outcome[0]["apart"]
+
+
 def test_older_torch_says_why_it_is_skipped(run):
     seen, counts = run("old")
     assert seen["status"] == "skipped"

@@ -37,18 +37,35 @@ def test_cuda_calls_go_to_the_npu_before_the_model_is_built(plain):
 def test_options_are_off_from_the_import_on_and_put_back_afterwards(plain):
     seen = plain[0]
     assert seen["at import"] == seen["during"] == {"formats": "disable", "jit_off": True}
-    assert seen["after"] == {"formats": "disable", "jit_off": False}
+    assert seen["after"] == {"formats": "enable", "jit_off": False}
 
 
 def test_restore_false_keeps_the_options(run):
-    assert run(restore=False)[0]["after"]["jit_off"] is True
+    assert run(restore=False)[0]["after"] == {"formats": "disable", "jit_off": True}
+
+
+def test_a_set_up_that_failed_is_tried_again(emulate):
+    lines = (
+        "import sys, torch, torch_npu",
+        "from mx_driving.runner_hooks import npu_setup",  # sets up, and is taken back
+        "npu_setup.take_back()",
+        "routing = sys.modules.pop('torch_npu.contrib.transfer_to_npu')",
+        "sys.modules['torch_npu.contrib.transfer_to_npu'] = None",
+        "try: npu_setup.set_up()",
+        "except ImportError: print('failed')",
+        "sys.modules['torch_npu.contrib.transfer_to_npu'] = routing",
+        "torch.npu.set_compile_mode(jit_compile=True)",
+        "print(npu_setup.set_up(), torch.npu.is_jit_compile_false())",
+    )
+    done = emulate(script=["-c", "\n".join(lines)])
+    assert done.stdout.split()[-3:] == ["failed", "True", "True"], done.stderr[-2000:]
 
 
 def test_internal_formats_are_switched_by_the_hook(plain, run):
     """With them torch_npu takes the older convolution, which works in NC1HWC0; without, aclnnConvolution."""
     seen, counts = run(allow_internal_format=True)
     assert seen["during"]["formats"] == "enable"
-    assert seen["after"]["formats"] == "disable"
+    assert seen["after"]["formats"] == "enable"
     assert counts["aclop Conv2D"] == 2
     assert counts["aclnn aclnnConvolution"] == 0
     assert plain[1]["aclop Conv2D"] == 0

@@ -16,8 +16,9 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-# After mmengine, which switches it off by itself when it is imported: so that it can be seen who does what.
+# After mmengine, which switches jit off by itself when it is imported: so that it can be seen who does what.
 torch.npu.set_compile_mode(jit_compile=True)
+torch.npu.config.allow_internal_format = True
 
 import mx_driving.runner_hooks  # noqa: E402, F401 - what custom_imports does, before anything is built
 
