@@ -30,7 +30,8 @@ struct OptIn {  // an input tensor that may be absent
   at::Tensor operator()() const { return view(handle); }
   operator std::optional<at::Tensor>() const { return handle ? std::optional<at::Tensor>(view(handle)) : std::nullopt; }
 };
-struct Out {  // a result; assigning casts and copies into the device memory, and refuses another shape
+// A result; assigning casts and copies into the device memory. Another shape is refused, but for dimensions of size one.
+struct Out {
   const aclTensor* handle;
   const Out& operator=(const at::Tensor& result) const { return write(handle, result), *this; }
   at::Tensor operator()() const { return view(handle); }
