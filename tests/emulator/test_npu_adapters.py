@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+import shutil
+import subprocess
 
 import pytest
 from adapter_cases import CASES, HALF, OTHERS
@@ -16,6 +19,19 @@ pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("mx_driving._C_npu") is None,
     reason="mx_driving._C_npu is not built: torch_npu was not installed when mx_driving was",
 )
+# What libtorch_npu.so exports alike in 2.1.0, 2.3.1, 2.4.0, 2.5.1, 2.6.0, 2.7.1, 2.8.0, 2.9.0 and 2.10.0 to 2.14.0, by
+# nm on the wheels of PyPI; the sources were compiled against 2.1.0, 2.4.0, 2.7.1, 2.10.0, 2.13.0 and 2.14.0.
+IN_EVERY_TORCH_NPU = {
+    "at_npu::native::OpCommand::Name",
+    "at_npu::native::OpCommand::OpCommand",
+    "at_npu::native::OpCommand::Run",
+    "at_npu::native::OpCommand::SetCustomHandler",
+    "at_npu::native::get_npu_format",
+    "at_npu::native::npu_format_cast",
+    "c10_npu::NPUStream::stream",
+    "c10_npu::c10_npu_get_error_message",
+    "c10_npu::getCurrentNPUStream",
+}
 
 
 def errors_of(done):
@@ -107,6 +123,16 @@ def test_a_failing_kernel_reaches_the_user_by_name(emulate, operator, case):
     done = emulate("--fail", operator, script=[SCRIPT, case])
     assert done.returncode == 1
     assert f"{operator.split('@')[0]} fails with" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("nm") is None, reason="nm (binutils) is not installed")
+def test_the_kernels_call_only_what_every_torch_npu_exports():
+    library = importlib.util.find_spec("mx_driving._C_npu").origin
+    listed = subprocess.run(["nm", "-DCu", library], capture_output=True, text=True, check=True).stdout
+    called = set(
+        re.findall(r" U ((?:at_npu|c10_npu|torch_npu|op_plugin|acl_op)::[\w:]+|[A-Z]\w*ExecCommonCtx)", listed)
+    )
+    assert called == IN_EVERY_TORCH_NPU
 
 
 def test_bad_arguments_are_checked_by_the_shared_checks(emulate):
