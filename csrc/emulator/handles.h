@@ -46,6 +46,9 @@ int64_t item_size(int acl_dtype);
 /// A CPU tensor over "device" memory; an undefined tensor for a null handle.
 at::Tensor view(const aclTensor* tensor);
 at::Tensor view(void* data, int64_t offset, at::IntArrayRef sizes, at::IntArrayRef strides, int acl_dtype);
+/// Copy a result into its output. Another shape is refused, but for dimensions of size one: those move no element, and
+/// CANN and torch differ in them.
+void write_into(at::Tensor output, const at::Tensor& result);
 std::vector<int64_t> contiguous_strides(at::IntArrayRef sizes);
 
 }  // namespace emulator

@@ -18,9 +18,15 @@ using CreateTensor = aclTensor* (*)(
 using DestroyTensor = int (*)(const aclTensor*);
 using SecondPhase = int (*)(void* workspace, uint64_t workspace_size, aclOpExecutor*, aclrtStream);
 
+// Newer CANN divides libopapi.so by kind. Not asked is libcust_opapi.so: other packages install operators there under
+// names of CANN's whose arguments need not be CANN's.
 void* find_symbol(const std::string& name) {
-  static void* const library = dlopen("libopapi.so", RTLD_LAZY);
-  return library ? dlsym(library, name.c_str()) : nullptr;
+  for (const char* file : {"libopapi.so", "libopapi_nn.so", "libopapi_cv.so", "libnnopbase.so"}) {
+    void* const library = dlopen(file, RTLD_LAZY);
+    void* const found = library ? dlsym(library, name.c_str()) : nullptr;
+    if (found) return found;
+  }
+  return nullptr;
 }
 
 void* symbol(const char* name) {
@@ -42,9 +48,11 @@ int acl_dtype(at::ScalarType dtype) {
 aclTensor* describe(const at::Tensor& tensor) {
   static const auto create = reinterpret_cast<CreateTensor>(symbol("aclCreateTensor"));
   const auto storage_size = static_cast<int64_t>(tensor.storage().nbytes() / tensor.element_size());
-  return create(
+  auto* const handle = create(
       tensor.sizes().data(), tensor.dim(), acl_dtype(tensor.scalar_type()), tensor.strides().data(),
       tensor.storage_offset(), ACL_FORMAT_ND, &storage_size, 1, const_cast<void*>(tensor.storage().data()));
+  TORCH_CHECK(handle, "CANN's aclCreateTensor failed: ", c10_npu::c10_npu_get_error_message());
+  return handle;
 }
 
 bool is_base_format(int64_t format) {
@@ -59,12 +67,12 @@ AclnnOperator::AclnnOperator(const char* name)
 }
 
 AclTensors::AclTensors(const std::vector<at::Tensor>& tensors) {
-  for (const auto& tensor : tensors) handles_.push_back(describe(tensor));
+  for (const auto& tensor : tensors) handles_.emplace_back(describe(tensor));
 }
 
-AclTensors::~AclTensors() {
+void AclTensors::Destroy::operator()(aclTensor* handle) const {
   static const auto destroy = reinterpret_cast<DestroyTensor>(symbol("aclDestroyTensor"));
-  for (const auto* handle : handles_) destroy(handle);
+  destroy(handle);
 }
 
 at::Tensor in_base_format(const at::Tensor& tensor) {

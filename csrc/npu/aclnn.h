@@ -30,15 +30,15 @@ struct AclnnOperator {
 class AclTensors {
  public:
   explicit AclTensors(const std::vector<at::Tensor>& tensors);
-  ~AclTensors();
-  AclTensors(const AclTensors&) = delete;
-  AclTensors& operator=(const AclTensors&) = delete;
   aclTensor* operator[](size_t i) const {
-    return handles_[i];
+    return handles_[i].get();
   }
 
  private:
-  std::vector<aclTensor*> handles_;
+  struct Destroy {
+    void operator()(aclTensor* handle) const;
+  };
+  std::vector<std::unique_ptr<aclTensor, Destroy>> handles_;
 };
 
 // The tensor, out of torch_npu's private memory formats if it is in one: operators of the vision kind refuse them.

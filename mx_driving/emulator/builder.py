@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -30,7 +31,13 @@ CANN_LIBRARIES = (
     "libgraph.so",
     "libhccl.so",
     "libmsprofiler.so",
+    "libnnopbase.so",
     "libopapi.so",
+    "libopapi_cv.so",
+    "libopapi_legacy.so",
+    "libopapi_math.so",
+    "libopapi_nn.so",
+    "libopapi_transformer.so",
     "libruntime.so",
 )
 _LIBRARY = "libmx_driving_emulator.so"
@@ -125,8 +132,9 @@ def working_directory(parent: Path) -> tempfile.TemporaryDirectory:
 def _sweep(parent: Path) -> None:
     # What a killed build left behind; one that still runs after a day has hung.
     for left in parent.glob(".building-*"):
-        if time.time() - left.stat().st_mtime > _DAY:
-            shutil.rmtree(left, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another process may be done with it
+            if time.time() - left.stat().st_mtime > _DAY:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 class _Compiler:

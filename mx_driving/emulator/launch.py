@@ -12,6 +12,8 @@ from mx_driving.emulator.errors import EmulatorError
 
 _PREFIX = "MX_DRIVING_EMULATOR_"
 _FAULT = re.compile(r"[A-Za-z]\w*(=[1-9]\d{0,8})?(@run)?")
+_CANN = ("ASCEND_HOME_PATH", "ASCEND_OPP_PATH", "ASCEND_CUSTOM_OPP_PATH", "ASCEND_TOOLKIT_HOME", "ASCEND_AICPU_PATH")
+"""Where a real CANN is: torch_npu searches some of these for libraries of operators."""
 _CHIP = re.compile(r"Ascend\w{1,40}")
 _SETTINGS = {"MEMORY_GB": r"[1-9]\d{0,3}", "HCCL_TIMEOUT": r"[1-9]\d{0,5}", "CANN": r"\d+(\.\w{1,9}){1,4}"}
 """Variables of the user that the libraries read, and what they may hold: a number of GB, of seconds, a version."""
@@ -55,11 +57,11 @@ def _check_writable(file: Path) -> None:
 
 
 def child_environment(machine: Machine, libraries: Path, environment: Mapping[str, str]) -> Dict[str, str]:
-    """A copy of ``environment`` in which torch_npu finds the emulated libraries before those of a real CANN.
+    """A copy of ``environment`` in which torch_npu finds the emulated libraries, and nothing of a real CANN.
 
     Raises: EmulatorError: a variable of the emulator's holds what it may not.
     """
-    child = {name: value for name, value in environment.items() if not name.startswith(_PREFIX)}
+    child = {name: value for name, value in environment.items() if not name.startswith((_PREFIX, *_CANN))}
     child.update(_settings(environment))
     search_path = [str(libraries), environment.get("LD_LIBRARY_PATH", "")]
     child.update(

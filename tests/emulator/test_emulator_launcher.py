@@ -178,7 +178,9 @@ def test_a_number_of_compilers_that_is_none(monkeypatch):
 def test_child_environment_changes_the_child_only(tmp_path):
     before = dict(os.environ)
     machine = Machine(devices=2, soc="Ascend910B2", fail=("aclnnAdd=5", "aclnnMul@run"), count=tmp_path / "c")
-    child = child_environment(machine, Path("/libs"), {"LD_LIBRARY_PATH": "/old", "MX_DRIVING_EMULATOR_SOC": "stale"})
+    given = {"LD_LIBRARY_PATH": "/old", "MX_DRIVING_EMULATOR_SOC": "stale", "ASCEND_HOME_PATH": "/usr/local/Ascend"}
+    child = child_environment(machine, Path("/libs"), given)
+    assert "ASCEND_HOME_PATH" not in child  # torch_npu would load the operators of the real CANN
     assert child["LD_LIBRARY_PATH"] == f"/libs{os.pathsep}/old"
     assert child["TORCH_DEVICE_BACKEND_AUTOLOAD"] == "1"
     assert child["MX_DRIVING_EMULATOR_DEVICES"] == "2"

@@ -104,6 +104,21 @@ def test_every_device_has_its_own_memory(emulate):
     assert printed(done) == ["1", "4"], done.stderr[-2000:]
 
 
+def test_copies_between_devices(emulate):
+    lines = [
+        "x = torch.arange(12.).view(4, 3)",
+        "a = x.to('npu:0')",
+        "half, line = (a.to('npu:1', torch.float16), a.t().to('npu:1', torch.int32).t())",
+        "moved = [a.to('npu:1'), a.t().to('npu:1').t(), half, line]",
+        "into = [torch.zeros(4, 2, device='npu:1').copy_(a[:, ::2]), torch.zeros(3, 4, device='npu:1').t().copy_(a)]",
+        "print([y.device.index for y in moved + into])",
+        "print([torch.equal(y.cpu().float(), x) for y in moved])",
+        "print(torch.equal(into[0].cpu(), x[:, ::2]), torch.equal(into[1].cpu(), x))",
+    ]
+    done = emulate("--devices", 2, script=add(*lines))
+    assert " ".join(printed(done)) == "[1, 1, 1, 1, 1, 1] [True, True, True, True] True True", done.stderr[-2000:]
+
+
 def test_soc_is_what_the_device_says(emulate):
     done = emulate("--soc", "Ascend910B3", script=add("print(torch.npu.get_device_name(0))"))
     assert printed(done) == ["Ascend910B3"], done.stderr[-2000:]

@@ -34,6 +34,17 @@ ACLOP("Conv2DBackpropInput",
 ACLOP("Conv2DBackpropFilter",
       const auto weight = at::zeros_like(c.outputs[0]);
       c.out(0, std::get<1>(convolution_backward(c, c.in(2), c.in(0), weight, {false, true, false}))))
+// Strided copies between devices. A view is its base tensor, sizes, strides and offset.
+static at::Tensor strided(const AclopCall& c, size_t first) {
+  return c.in(first).as_strided(c.in_ints(first + 1), c.in_ints(first + 2), c.in_ints(first + 3)[0]);
+}
+static at::Tensor slice(at::Tensor x, const std::vector<int64_t>& starts, const std::vector<int64_t>& sizes) {
+  for (size_t axis = 0; axis < starts.size(); ++axis) x = x.narrow(int64_t(axis), starts[axis], sizes[axis]);
+  return x;
+}
+ACLOP("Slice", c.out(0, slice(c.in(0), c.in_ints(1), c.in_ints(2))))
+ACLOP("AsStrided", c.out(0, strided(c, 0)))
+ACLOP("ViewCopy", strided(c, 0).copy_(strided(c, 4)))
 ACLOP("ReduceSum", c.out(0, c.in(0).sum(c.in_ints(1))))
 
 }  // namespace emulator::operators

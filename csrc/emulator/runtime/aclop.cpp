@@ -53,10 +53,7 @@ void print(std::ostream& text, const std::vector<at::Tensor>& tensors) {
 AclopEntry::AclopEntry(const char* type, std::function<void(const AclopCall&)> body) { entries()[type] = std::move(body); }
 
 void AclopCall::out(size_t i, const at::Tensor& result) const {
-  if (!wants(i)) return;
-  auto target = outputs[i];
-  TORCH_CHECK(target.sizes() == result.sizes(), "the result has shape ", result.sizes(), ", the output ", target.sizes());
-  target.copy_(result);
+  if (wants(i)) write_into(outputs[i], result);
 }
 std::vector<int64_t> AclopCall::in_ints(size_t i) const {
   const auto values = in(i).to(at::kLong).contiguous();

@@ -7,10 +7,12 @@
 namespace {
 
 constexpr int64_t kCores = 24;
+constexpr int kMaxDevices = 16;  // as the launcher says
 constexpr uintptr_t kFirstContext = 0x1000;  // a context is this plus the device's index, so never null
 
 thread_local int32_t chosen_device = 0;
 thread_local int32_t running_device = -1;
+std::atomic<bool> peers[kMaxDevices][kMaxDevices];  // the first may use the memory of the second
 
 int32_t device_count() {
   static const int32_t devices = std::stoi(emulator::setting("DEVICES", "1"));
@@ -33,9 +35,11 @@ RunningOn::RunningOn(const void* stream) { running_device = device_of_stream(str
 RunningOn::~RunningOn() { running_device = -1; }
 
 void check_device(const void* data) {
+  TORCH_CHECK(running_device < 0 || running_device == chosen_device, "a stream of npu:", running_device,
+              " came to a thread that works on npu:", chosen_device, ": the caller chose no device");
   const int device = data && running_device >= 0 ? device_of_memory(data) : -1;
-  TORCH_CHECK(device < 0 || device == running_device, "a tensor of npu:", device, " came to a stream of npu:", running_device,
-              ": the caller chose no device");
+  TORCH_CHECK(device < 0 || device == running_device || peers[running_device][device], "a tensor of npu:", device,
+              " came to a stream of npu:", running_device, ": the caller chose no device");
 }
 
 }  // namespace emulator
@@ -81,7 +85,10 @@ EMULATED aclError aclrtGetResInCurrentThread(aclrtDevResLimitType, uint32_t* val
   return answer(value, uint32_t(kCores));
 }
 EMULATED aclError aclrtDeviceCanAccessPeer(int32_t* can, int32_t, int32_t) { return answer(can, 1); }
-EMULATED aclError aclrtDeviceEnablePeerAccess(int32_t, uint32_t) { return ACL_SUCCESS; }
+EMULATED aclError aclrtDeviceEnablePeerAccess(int32_t peer, uint32_t) {
+  peers[chosen_device][peer] = true;
+  return ACL_SUCCESS;
+}
 EMULATED aclError aclrtDeviceGetBareTgid(int32_t* process) { return answer(process, int32_t(getpid())); }
 
 EMULATED aclError aclsysGetVersionStr(char* /*package*/, char* version) {

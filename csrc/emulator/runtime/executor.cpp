@@ -5,11 +5,7 @@ namespace emulator {
 
 void write(const aclTensor* out, const at::Tensor& result) {
   if (!out || !result.defined()) return;
-  auto target = view(out);
-  // Dimensions of size one move no element: CANN and torch differ in them.
-  TORCH_CHECK(result.squeeze().sizes() == target.squeeze().sizes(), "the result has shape ", result.sizes(), ", the output ",
-              target.sizes());
-  if (target.numel()) target.copy_(result.reshape(target.sizes()));
+  write_into(view(out), result);
 }
 
 void resize_and_write(aclTensor* out, const at::Tensor& result) {

@@ -116,6 +116,12 @@ at::Tensor view(void* data, int64_t offset, at::IntArrayRef sizes, at::IntArrayR
   return at::from_blob(static_cast<char*>(data) + offset * item_size(acl_dtype), sizes, strides, options);
 }
 
+void write_into(at::Tensor output, const at::Tensor& result) {
+  TORCH_CHECK(output.squeeze().sizes() == result.squeeze().sizes(), "the result has shape ", result.sizes(),
+              ", the output ", output.sizes());
+  if (output.numel()) output.copy_(result.reshape(output.sizes()));
+}
+
 at::Tensor view(const aclTensor* tensor) {
   if (!tensor) return {};
   check_device(tensor->data);

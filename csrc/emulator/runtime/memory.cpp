@@ -81,8 +81,12 @@ aclError allocate(void** data, size_t size) {
     return emulator::kOutOfMemory;
   }
   *data = aligned(size + kPadding);
+  if (!*data) {
+    memory().give_back(range);
+    return emulator::kOutOfMemory;
+  }
   memory().remember(*data, range);
-  return *data ? ACL_SUCCESS : aclError(emulator::kOutOfMemory);
+  return ACL_SUCCESS;
 }
 
 // Work runs in the caller's thread, so a copy finds everything before it done; a device in error copies nothing.
@@ -147,11 +151,15 @@ EMULATED aclError aclrtReserveMemAddress(void** address, size_t size, size_t, vo
 EMULATED aclError aclrtReleaseMemAddress(void*) { return ACL_SUCCESS; }
 EMULATED aclError aclrtMallocPhysical(aclrtDrvMemHandle* handle, size_t size, const aclrtPhysicalMemProp* properties,
                                       uint64_t) {
-  const int device = int(properties->location.id);
-  if (!memory().take({size, device})) return emulator::kOutOfMemory;
+  const Range range{size, int(properties->location.id)};
+  if (!memory().take(range)) return emulator::kOutOfMemory;
   const int file = memfd_create("mx_driving_emulator", 0);
-  if (file < 0 || ftruncate(file, size) != 0) return emulator::kOutOfMemory;
-  *handle = reinterpret_cast<aclrtDrvMemHandle>(new PhysicalBlock{file, device, size});
+  if (file < 0 || ftruncate(file, size) != 0) {
+    if (file >= 0) close(file);
+    memory().give_back(range);
+    return emulator::kOutOfMemory;
+  }
+  *handle = reinterpret_cast<aclrtDrvMemHandle>(new PhysicalBlock{file, range.device, size});
   return ACL_SUCCESS;
 }
 EMULATED aclError aclrtFreePhysical(aclrtDrvMemHandle handle) {

@@ -33,8 +33,8 @@ int current_device();
 int device_of_stream(const void* stream);
 int device_of_memory(const void* data);
 
-/// While it lives, a kernel of that stream runs in this thread: check_device refuses memory of another device, as the
-/// hardware would. It finds a kernel that was queued without a device guard.
+/// While it lives, an operator of that stream runs in this thread: check_device refuses memory of another device, unless
+/// peer access was enabled, as torch_npu does to copy. It finds an operator that was queued without a device guard.
 class RunningOn {
  public:
   explicit RunningOn(const void* stream);

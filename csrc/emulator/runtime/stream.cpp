@@ -34,10 +34,8 @@ int emulator::device_of_stream(const void* stream) {
 
 EMULATED aclError aclrtCreateStream(aclrtStream* stream) { return create_stream(stream); }
 EMULATED aclError aclrtCreateStreamWithConfig(aclrtStream* stream, uint32_t, uint32_t) { return create_stream(stream); }
-EMULATED aclError aclrtDestroyStream(aclrtStream stream) {
-  delete static_cast<Stream*>(stream);
-  return ACL_SUCCESS;
-}
+// The few bytes stay: an operator may be queued on it still, and asks it for its device.
+EMULATED aclError aclrtDestroyStream(aclrtStream) { return ACL_SUCCESS; }
 EMULATED aclError aclrtDestroyStreamForce(aclrtStream stream) { return aclrtDestroyStream(stream); }
 EMULATED aclError aclrtStreamGetId(aclrtStream stream, int32_t* id) {
   *id = stream ? static_cast<Stream*>(stream)->id : 0;
