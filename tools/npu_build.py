@@ -35,7 +35,6 @@ def npu_extensions(cpp_extension: Any) -> List[Extension]:
     third_party = torch_npu / "include" / "third_party"
     includes = [
         torch_npu / "include",
-        third_party / "op-plugin",
         third_party / "acl" / "inc",
         third_party / "hccl" / "inc",
     ]
@@ -46,9 +45,6 @@ def npu_extensions(cpp_extension: Any) -> List[Extension]:
             include_dirs=[str(path) for path in includes],
             library_dirs=[str(torch_npu / "lib")],
             libraries=["torch_npu", "dl"],
-            # torch_npu's headers read CURRENT_VERSION as torch's minor version counted from 2.1; without it they
-            # include a file that newer torch no longer has.
-            define_macros=[("CURRENT_VERSION", str(int(installation.torch_version.split(".")[1]) - 1))],
         )
     ]
 

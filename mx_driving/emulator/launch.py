@@ -57,7 +57,7 @@ def _check_writable(file: Path) -> None:
 
 
 def child_environment(machine: Machine, libraries: Path, environment: Mapping[str, str]) -> Dict[str, str]:
-    """A copy of ``environment`` in which torch_npu finds the emulated libraries, and nothing of a real CANN.
+    """A copy of ``environment`` in which torch_npu finds the emulated libraries first, and is not told of a real CANN.
 
     Raises: EmulatorError: a variable of the emulator's holds what it may not.
     """
