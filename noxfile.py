@@ -27,7 +27,7 @@ from typing import Iterator, Sequence
 
 import nox
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / "tools"))
+sys.path.insert(0, str(Path(__file__).resolve().parent / "ci"))
 import build_mmcv
 
 ROOT = Path(__file__).resolve().parent
@@ -42,7 +42,7 @@ MMCV = {"mmengine": "mmcv==2.1.0", "mmcv1": "mmcv-full==1.7.2"}
 NPU = {"mmengine_npu": "mmengine", "mmcv1_npu": "mmcv1"}  # environments with torch_npu on top of a line's
 ELSEWHERE = ("bootstrap", "emulator")  # folders of tests/ that have sessions of their own, named like them
 # What the package is built from; a change of any of them means another wheel.
-SOURCES = ("csrc/**/*", "mx_driving/**/*", "setup.py", "pyproject.toml", "MANIFEST.in", "tools/start_files.py")
+SOURCES = ("csrc/**/*", "mx_driving/**/*", "setup.py", "pyproject.toml", "MANIFEST.in", "build_support/*.py")
 
 # Idle OpenMP threads must sleep, not spin: with more threads than cores a training step takes ten times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -142,7 +142,7 @@ def make_line(session: nox.Session, line: str) -> None:
             # torch first and alone: another package's range must not choose its version.
             pip_install("-r", str(REQUIREMENTS / "build.txt")),
             pip_install("-r", str(REQUIREMENTS / "runtime.txt"), "-r", str(REQUIREMENTS / "tests.txt")),
-            ["tools/build_mmcv.py", MMCV[line], "--install"],
+            ["ci/build_mmcv.py", MMCV[line], "--install"],
             pip_install("--no-deps", "--no-build-isolation", "-r", str(REQUIREMENTS / f"{line}.txt"), *local),
         )
 
@@ -295,7 +295,7 @@ def emulator_mmcv1(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["mmengine", "mmcv1", "bootstrap", "emulator", "emulator_mmcv1"])
 def coverage_of_tests(session: nox.Session) -> None:
     """Fail if a test was skipped in every session that collected it."""
-    session.run(python_of("mmengine"), "tools/never_ran.py", str(RESULTS), external=True)
+    session.run(python_of("mmengine"), "ci/never_ran.py", str(RESULTS), external=True)
 
 
 @nox.session(venv_backend="none", requires=["mmengine_env"], default=False)
@@ -303,5 +303,5 @@ def demo(session: nox.Session) -> None:
     """Train the stock mmdet3d FCOS3D with mx_driving's two statements in its config."""
     install_package(session, "mmengine")
     python = python_of("mmengine")
-    session.run(python, "tools/make_nuscenes_demo.py", str(DEMO_DATA), external=True)
-    session.run(python, "tools/run_demo.py", "--data", str(DEMO_DATA), "--work-dir", str(DEMO_WORK), external=True)
+    session.run(python, "demo/make_nuscenes_demo.py", str(DEMO_DATA), external=True)
+    session.run(python, "demo/run_demo.py", "--data", str(DEMO_DATA), "--work-dir", str(DEMO_WORK), external=True)

@@ -1,4 +1,4 @@
-"""Builds ``mx_driving._C``, the operators of ``csrc/``; everything else stands in pyproject.toml.
+"""Builds ``mx_driving._operators``, the operators of ``csrc/``; everything else stands in pyproject.toml.
 
 ``MX_DRIVING_BUILD_OPS=0`` builds the package without them: pure Python, for environments that have no torch.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from setuptools import setup
 
 ROOT = Path(__file__).resolve().parent
-sys.path.append(str(ROOT / "tools"))  # a build front end puts neither on the path
+sys.path.append(str(ROOT / "build_support"))  # a build front end puts neither on the path
 
 from npu_build import npu_extensions, ship_emulator  # noqa: E402
 from start_files import commands  # noqa: E402  (the bootstrap's .pth and .start)
@@ -45,7 +45,7 @@ def extension_arguments() -> dict:
     # No -std: torch's own build tool adds the one that its headers want.
     # -g0: most Pythons pass -g, and debug information would be nine tenths of the library.
     flags = ["-O3", "-g0", "-fopenmp" if sys.platform == "linux" else "-fopenmp-simd"]
-    extension = CppExtension("mx_driving._C", operator_sources(), extra_compile_args={"cxx": flags})
+    extension = CppExtension("mx_driving._operators", operator_sources(), extra_compile_args={"cxx": flags})
     return {"ext_modules": [extension, *npu_extensions(CppExtension)], "cmdclass": {"build_ext": BuildExtension}}
 
 

@@ -18,7 +18,7 @@ from mmdet3d.apis import init_model  # noqa: F401 - loads what a training script
 from mmdet3d.evaluation.metrics import nuscenes_metric
 from mmdet3d.structures import LiDARInstance3DBoxes
 
-from mx_driving._core import Patch, PatchSet, Replace
+from mx_driving._core import PatchRecord, PatchSet, Replace
 from mx_driving.patches import load, load_all
 from mx_driving.runner_hooks import NPUPatchHook, ProfilerHook
 
@@ -62,7 +62,7 @@ def dispatch() -> None:
 
     for wrap in (False, True):
         by = (lambda original, x: x) if wrap else direct
-        with PatchSet([Patch("bench", (Replace("bench_pkg:f", by, wrap=wrap),), "-", "-", "-")]):
+        with PatchSet([PatchRecord("bench", (Replace("bench_pkg:f", by, wrap=wrap),), "-", "-", "-")]):
             plain = statistics.median(repeat(lambda: direct(1), 50, 10000))
             patched = repeat(lambda: module.f(1), 50, 10000)
         added = [sample - plain for sample in patched]

@@ -15,8 +15,8 @@ from typing import Any, Callable, Optional
 
 import torch
 
-from mx_driving._core import Patch, PatchSet, Report
-from mx_driving._core.patch import Replace
+from mx_driving._core import PatchRecord, PatchSet, Report
+from mx_driving._core.record import Replace
 from mx_driving.device import npu_problem
 
 _log = logging.getLogger("mx_driving")
@@ -49,7 +49,7 @@ def _mmcv_pytorch_launcher(original: Callable, backend: str, **kwargs: Any) -> N
     importlib.import_module("torch.distributed").init_process_group(backend=backend, **kwargs)
 
 
-PATCH = Patch(
+PATCH = PatchRecord(
     name="rehearsal",
     targets=(
         Replace("torch:Tensor.cuda", _stay, wrap=True),

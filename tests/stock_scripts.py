@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path.insert(0, str(ROOT / "demo"))
 
 import run_demo  # noqa: E402
 
@@ -35,7 +35,7 @@ SWITCHED_ON = {"MX_DRIVING_MMCV_VERSION": "auto"}
 
 def make_demo_data(root):
     """Generate two frames in nuScenes' layout."""
-    command = [sys.executable, str(ROOT / "tools" / "make_nuscenes_demo.py"), str(root)]
+    command = [sys.executable, str(ROOT / "demo" / "make_nuscenes_demo.py"), str(root)]
     environment = {**os.environ, "TORCH_DEVICE_BACKEND_AUTOLOAD": "0"}
     options = ["--frames", "2", "--width", "320"]
     subprocess.run([*command, *options], check=True, capture_output=True, timeout=300, env=environment)

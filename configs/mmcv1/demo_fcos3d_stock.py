@@ -11,7 +11,7 @@ _base_ = [
 ]
 
 # mmdet3d 1.0 cannot scale centers2d, so the images must have their final size on the disk:
-#   python tools/make_nuscenes_demo.py data/nuscenes_demo_320 --width 320
+#   python demo/make_nuscenes_demo.py data/nuscenes_demo_320 --width 320
 data_root = os.environ.get('MX_DRIVING_DEMO_DATA', 'data/nuscenes_demo_320/')
 
 model = dict(

@@ -1,4 +1,4 @@
-// What the NPU adapters share. They register on PrivateUse1, the key of torch_npu, and live in mx_driving._C_npu: a
+// What the NPU adapters share. They register on PrivateUse1, the key of torch_npu, and live in mx_driving._operators_npu: a
 // library of its own, because it links against torch_npu, which does not load where CANN is missing.
 #pragma once
 

@@ -1,8 +1,8 @@
 """The patch engine: declarative patches, applied whatever was imported first, and taken back exactly."""
 
 from mx_driving._core.engine import PatchSet
-from mx_driving._core.errors import PatchError, PatchSkipped, UnknownPatchError, unknown
-from mx_driving._core.patch import ANYWHERE, Effect, Patch, Provide, Replace
+from mx_driving._core.errors import PatchError, PatchSkipped, UnknownPatchError, unknown_name
+from mx_driving._core.record import ANYWHERE, Effect, PatchRecord, Provide, Replace
 from mx_driving._core.report import APPLIED, FAILED, SKIPPED, WAITING, Outcome, Report
 
 __all__ = [
@@ -13,13 +13,13 @@ __all__ = [
     "WAITING",
     "Effect",
     "Outcome",
-    "Patch",
     "PatchError",
+    "PatchRecord",
     "PatchSet",
     "PatchSkipped",
     "Provide",
     "Replace",
     "Report",
     "UnknownPatchError",
-    "unknown",
+    "unknown_name",
 ]

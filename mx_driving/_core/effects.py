@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Set, Tuple
 
-from mx_driving._core.patch import Effect
+from mx_driving._core.record import Effect
 
 _running: Dict[Effect, Tuple[Callable[[], None], Set[Any]]] = {}
 

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Seque
 
 from mx_driving._core import effects
 from mx_driving._core.errors import PatchError, PatchSkipped
-from mx_driving._core.patch import Effect, Patch
+from mx_driving._core.record import Effect, PatchRecord
 from mx_driving._core.report import APPLIED, FAILED, SKIPPED, WAITING, Outcome, Report
 from mx_driving._core.resolve import Found, Lacking, NotYet, instances, resolve
 from mx_driving._core.site import MISSING, Site, plain, stored
@@ -43,7 +43,7 @@ class PatchSet:
 
     def __init__(
         self,
-        patches: Iterable[Patch],
+        patches: Iterable[PatchRecord],
         device: str = "cpu",
         excluded: Optional[Mapping[str, str]] = None,
         strict: bool = False,
@@ -99,7 +99,7 @@ class PatchSet:
             effects.release(self)
             _settle([stack for stack in _stacks.values() if stack.release(self)], self._roots)
 
-    def _apply(self, patch: Patch, outcome: Outcome, touched: Dict[int, Stack]) -> None:
+    def _apply(self, patch: PatchRecord, outcome: Outcome, touched: Dict[int, Stack]) -> None:
         reason = self._why_not(patch)
         if reason:
             outcome.reason = reason
@@ -110,14 +110,19 @@ class PatchSet:
             outcome.status, outcome.reason = FAILED, "; ".join(fatal)
             return
         try:
+            if patch.prepare is not None:
+                patch.prepare()
             self._put(places, outcome, touched)
         except PatchSkipped as skip:
             outcome.reason = str(skip)
             return
+        except PatchError as exc:
+            outcome.status, outcome.reason = FAILED, str(exc)
+            return
         self._wait(patch, places, outcome)
         _conclude(places, outcome)
 
-    def _why_not(self, patch: Patch) -> Optional[str]:
+    def _why_not(self, patch: PatchRecord) -> Optional[str]:
         if patch.name in self._excluded:
             return self._excluded[patch.name]
         if self.device not in patch.devices:
@@ -140,12 +145,12 @@ class PatchSet:
             # The stack's own list: it is filled by the sweep that comes after all patches.
             outcome.targets[place.target.path] = stack.alias_names
 
-    def _wait(self, patch: Patch, places: Sequence[Union[Found, NotYet, Lacking]], outcome: Outcome) -> None:
+    def _wait(self, patch: PatchRecord, places: Sequence[Union[Found, NotYet, Lacking]], outcome: Outcome) -> None:
         for name in dict.fromkeys(place.module for place in places if isinstance(place, NotYet)):
             outcome.waiting_for.append(name)
             self._withdraw.append(when_imported(name, lambda module: self._arrived(patch, outcome, module)))
 
-    def _arrived(self, patch: Patch, outcome: Outcome, module: ModuleType) -> None:
+    def _arrived(self, patch: PatchRecord, outcome: Outcome, module: ModuleType) -> None:
         with _lock:
             if not self._active:
                 return

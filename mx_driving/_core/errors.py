@@ -18,8 +18,8 @@ class UnknownPatchError(ValueError):
     """A name is in no catalogue."""
 
 
-def unknown(name: object, known: Iterable[str], where: str, what: str = "patch") -> str:
-    """Return a one-line message that offers the nearest known name.
+def unknown_name(name: object, known: Iterable[str], where: str, what: str = "patch") -> str:
+    """Return the one-line message for a name that nobody knows; it offers the nearest known one.
 
     The errors take a plain message since both runner families rebuild an exception as ``type(exc)(message)``.
     """

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
 
-from mx_driving._core.patch import Effect, Patch, Provide, Replace, Target, find, split
+from mx_driving._core.record import Effect, PatchRecord, Provide, Replace, Target, find, split
 from mx_driving._core.site import MISSING, stored
 from mx_driving._core.versions import installed_version, is_installed, unmet
 
@@ -79,7 +79,7 @@ def _stating_version(module: str) -> str:
     return f"{package} {installed_version(package) or '(version unknown)'}"
 
 
-def instances(patch: Patch, objects: Iterable[Any]) -> Dict[str, int]:
+def instances(patch: PatchRecord, objects: Iterable[Any]) -> Dict[str, int]:
     """Count the objects whose classes the patch reaches, by class name.
 
     A subclass that overrides each of the patched methods runs none of the patched code: it does not count.
@@ -89,7 +89,7 @@ def instances(patch: Patch, objects: Iterable[Any]) -> Dict[str, int]:
     return dict(Counter(type(obj).__name__ for obj in objects if isinstance(obj, reached) and _runs(obj, methods)))
 
 
-def _paths(patch: Patch) -> List[str]:
+def _paths(patch: PatchRecord) -> List[str]:
     return [target.path for target in patch.targets if isinstance(target, Replace) and len(split(target.path)[1]) > 1]
 
 

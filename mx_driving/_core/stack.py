@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Set, Tuple, Union
 
-from mx_driving._core.patch import Provide, Replace
+from mx_driving._core.record import Provide, Replace
 from mx_driving._core.site import Site, plain
 from mx_driving._core.sweep import Alias
 

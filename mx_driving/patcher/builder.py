@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Union
 
 from mx_driving import _core, device
-from mx_driving._core import FAILED, PatchSet, Report, UnknownPatchError, unknown
+from mx_driving._core import FAILED, PatchSet, Report, UnknownPatchError, unknown_name
 from mx_driving.patcher.functions import PatchFunction, as_patch
-from mx_driving.patcher.training import DEFAULT_WINDOWS, Training, WindowRecorder
+from mx_driving.patcher.steps import DEFAULT_WINDOWS, Training, WindowRecorder
 from mx_driving.patches import load_all
 from mx_driving.profiling import Window, parse_windows
-from mx_driving.profiling.backends import LEVELS
-from mx_driving.runner_hooks import arguments
-from mx_driving.runner_hooks.stopping import StopTraining
+from mx_driving.profiling.recorders import LEVELS
+from mx_driving.training import arguments
+from mx_driving.training.stop import StopTraining
 
 _log = logging.getLogger("mx_driving")
 
@@ -32,21 +32,21 @@ class Patch:
         TypeError: neither of the two, or options for one of ours, which takes none.
     """
 
-    def __init__(self, patch: Union[_core.Patch, PatchFunction], options: Optional[Dict[str, Any]] = None):
-        if not isinstance(patch, _core.Patch) and not callable(patch):
+    def __init__(self, patch: Union[_core.PatchRecord, PatchFunction], options: Optional[Dict[str, Any]] = None):
+        if not isinstance(patch, _core.PatchRecord) and not callable(patch):
             raise TypeError(f"Patch: expected a patch of mx_driving or a function f(module, options), got {patch!r}")
-        if isinstance(patch, _core.Patch) and options:
+        if isinstance(patch, _core.PatchRecord) and options:
             raise TypeError(f"Patch: expected no options for {patch.name!r}, got {options!r}")
         self._patch = patch
         self._options = options
 
-    def bound_to(self, module: str) -> _core.Patch:
+    def bound_to(self, module: str) -> _core.PatchRecord:
         """Return the record for use on a module.
 
         Raises:
             ValueError: a patch of ours that has nothing to do with the module's package.
         """
-        if not isinstance(self._patch, _core.Patch):
+        if not isinstance(self._patch, _core.PatchRecord):
             return as_patch(self._patch, module, self._options)
         packages = {name.partition(".")[0] for name in self._patch.modules} or {"torch"}
         if module.partition(".")[0] not in packages:
@@ -59,7 +59,7 @@ class PatcherBuilder:
     """Collects patches and settings; every method changes the builder and returns it."""
 
     def __init__(self) -> None:
-        self._patches: Dict[str, _core.Patch] = {}
+        self._patches: Dict[str, _core.PatchRecord] = {}
         self._disabled: List[str] = []
         self._profiling: Optional[Tuple[Path, int, Tuple[Window, ...]]] = None
         self._stop_at: Optional[int] = None
@@ -81,7 +81,7 @@ class PatcherBuilder:
         """
         for name in names:
             if name not in self._patches:
-                raise UnknownPatchError(unknown(name, self._patches, "disable_patches"))
+                raise UnknownPatchError(unknown_name(name, self._patches, "disable_patches"))
         self._disabled.extend(names)
         return self
 

@@ -8,7 +8,7 @@ import sys
 from types import ModuleType
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from mx_driving._core import Effect, Patch, PatchSkipped
+from mx_driving._core import Effect, PatchRecord, PatchSkipped
 from mx_driving._core.site import MISSING, Site, plain, stored
 from mx_driving._core.sweep import Swaps, sweep
 from mx_driving._core.versions import is_installed
@@ -23,7 +23,7 @@ class Change(NamedTuple):
     new: Any
 
 
-def as_patch(function: PatchFunction, module: str, options: Optional[Dict[str, Any]]) -> Patch:
+def as_patch(function: PatchFunction, module: str, options: Optional[Dict[str, Any]]) -> PatchRecord:
     """Return a record that runs the function and can undo what it assigned.
 
     What counts is every attribute of the module's package and of the classes defined in it.
@@ -31,7 +31,7 @@ def as_patch(function: PatchFunction, module: str, options: Optional[Dict[str, A
     start = functools.partial(_start, function, module, dict(options or {}))
     name = getattr(function, "__name__", repr(function))
     effect = Effect(f"{module} by {name}", start)
-    return Patch(name, (effect,), why="given by the user", upstream="-", remove_when="the user says so")
+    return PatchRecord(name, (effect,), why="given by the user", upstream="-", remove_when="the user says so")
 
 
 def _start(function: PatchFunction, name: str, options: Dict[str, Any]) -> Callable[[], None]:

@@ -1,6 +1,6 @@
 """The catalogue of patches: one file per patch, one line here.
 
-A file ``<name>.py`` defines ``PATCH``, a :class:`mx_driving._core.Patch` of the same name.
+A file ``<name>.py`` defines ``PATCH``, a :class:`mx_driving._core.PatchRecord` of the same name.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import Dict, Iterable, Optional, Sequence, Tuple
 
-from mx_driving._core import Patch, UnknownPatchError, unknown
+from mx_driving._core import PatchRecord, UnknownPatchError, unknown_name
 
 CATALOGUE = (
     "msda",
@@ -29,7 +29,7 @@ CATALOGUE = (
 """Public names in the order in which the patches are applied and reported."""
 
 
-def load(name: str) -> Patch:
+def load(name: str) -> PatchRecord:
     """Import a patch's file and return its record.
 
     Raises:
@@ -39,7 +39,7 @@ def load(name: str) -> Patch:
     return importlib.import_module(f"mx_driving.patches.{name}").PATCH
 
 
-def load_all() -> Tuple[Patch, ...]:
+def load_all() -> Tuple[PatchRecord, ...]:
     """Return all records in catalogue order."""
     return tuple(load(name) for name in CATALOGUE)
 
@@ -48,7 +48,7 @@ def check_names(names: Iterable[object], where: str) -> None:
     """Raise UnknownPatchError, with the nearest known name, for the first name that is in no catalogue."""
     for name in names:
         if name not in CATALOGUE:
-            raise UnknownPatchError(unknown(name, CATALOGUE, where))
+            raise UnknownPatchError(unknown_name(name, CATALOGUE, where))
 
 
 def excluded(disable: Sequence[str], enable: Sequence[str], only: Optional[Sequence[str]]) -> Dict[str, str]:

@@ -13,7 +13,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn.modules.utils import _pair
 
 from mx_driving import ops
-from mx_driving._core import Patch, Replace
+from mx_driving._core import PatchRecord, Replace
+from mx_driving.patches._mmcv import NO_EXT, need_operators
 
 
 def _forward(
@@ -83,10 +84,9 @@ def _ext_backward_parameters(
     gradWeight.add_(grad_weight, alpha=scale)
 
 
-NO_EXT = "mmcv was built without its operators"
 _FUNCTION = "mmcv.ops.deform_conv:DeformConv2dFunction"
 
-PATCH = Patch(
+PATCH = PatchRecord(
     name="dc",
     targets=(
         Replace(f"{_FUNCTION}.forward", _forward),
@@ -97,6 +97,7 @@ PATCH = Patch(
     ),
     requires=("mmcv>=1.4,<2.3",),
     reaches=("mmcv.ops.deform_conv:DeformConv2d",),
+    prepare=need_operators,
     why="mmcv's CPU kernel runs on one thread; on an NPU it needs a build of mmcv for that device",
     upstream="unchanged in mmcv 2.2.0",
     remove_when="mmcv ships a parallel CPU kernel and NPU kernels in its wheels",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from mx_driving._core import ANYWHERE, Patch, Replace
+from mx_driving._core import ANYWHERE, PatchRecord, Replace
 
 CPU = [-1]
 """mmcv's device list for "unpack the containers and stay on the CPU"."""
@@ -22,7 +22,7 @@ def _unpacked_step(original: Callable, self: Any, *inputs: Any, **kwargs: Any) -
 
 _CLASS = "mmcv.parallel.distributed:MMDistributedDataParallel"
 
-PATCH = Patch(
+PATCH = PatchRecord(
     name="ddp",
     targets=(
         Replace(f"{_CLASS}.train_step", _unpacked_step, wrap=True),

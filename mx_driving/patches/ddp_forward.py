@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from mx_driving._core import ANYWHERE, Patch, Replace
+from mx_driving._core import ANYWHERE, PatchRecord, Replace
 from mx_driving.patches.ddp import CPU
 
 
@@ -21,7 +21,7 @@ def _run_ddp_forward(self: Any, *inputs: Any, **kwargs: Any) -> Any:
         return self.module(*inputs, **kwargs)
 
 
-PATCH = Patch(
+PATCH = PatchRecord(
     name="ddp_forward",
     targets=(Replace("mmcv.parallel.distributed:MMDistributedDataParallel._run_ddp_forward", _run_ddp_forward),),
     requires=("mmcv>=1.6,<2", "torch>=1.12"),

@@ -10,7 +10,7 @@ from typing import Any, Callable
 
 import torch
 
-from mx_driving._core import Patch, Replace
+from mx_driving._core import PatchRecord, Replace
 
 
 def _on_npu(original: Callable, self: Any, *inputs: Any, **kwargs: Any) -> Any:
@@ -27,7 +27,7 @@ def _on_npu(original: Callable, self: Any, *inputs: Any, **kwargs: Any) -> Any:
 
 _CLASS = "mmcv.parallel.data_parallel:MMDataParallel"
 
-PATCH = Patch(
+PATCH = PatchRecord(
     name="dp",
     targets=tuple(Replace(f"{_CLASS}.{way}", _on_npu, wrap=True) for way in ("forward", "train_step", "val_step")),
     requires=("mmcv>=1.4,<2",),

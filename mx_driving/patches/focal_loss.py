@@ -14,7 +14,8 @@ from typing import Any, Callable, Tuple
 import torch
 from torch import Tensor
 
-from mx_driving._core import Patch, Replace
+from mx_driving._core import PatchRecord, Replace
+from mx_driving.patches._mmcv import NO_EXT
 
 TINY = torch.finfo(torch.float32).tiny
 
@@ -66,9 +67,7 @@ def _unless_native(ours: Callable) -> Callable:
     return call
 
 
-NO_EXT = "mmcv was built without its operators"
-
-PATCH = Patch(
+PATCH = PatchRecord(
     name="focal_loss",
     targets=(
         Replace("mmcv._ext:sigmoid_focal_loss_forward", _unless_native(forward), wrap=True, optional=NO_EXT),

@@ -11,7 +11,7 @@ from typing import Any, Callable, List, Optional
 import torch
 from torch import Tensor
 
-from mx_driving._core import Effect, Patch, PatchSkipped
+from mx_driving._core import Effect, PatchRecord, PatchSkipped
 
 KEY = "PrivateUse1"
 
@@ -53,7 +53,7 @@ def _register() -> Callable[[], None]:
     return library._destroy
 
 
-PATCH = Patch(
+PATCH = PatchRecord(
     name="index",
     targets=(Effect("aten::index.Tensor on PrivateUse1", _register),),
     devices=("npu",),

@@ -9,7 +9,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn.modules.utils import _pair
 
 from mx_driving import ops
-from mx_driving._core import Patch, Replace
+from mx_driving._core import PatchRecord, Replace
+from mx_driving.patches._mmcv import NO_EXT, need_operators
 
 
 def _forward(
@@ -64,10 +65,9 @@ def _ext_backward(
         grad_bias.copy_(grad_output.sum((0, 2, 3)))
 
 
-NO_EXT = "mmcv was built without its operators"
 _FUNCTION = "mmcv.ops.modulated_deform_conv:ModulatedDeformConv2dFunction"
 
-PATCH = Patch(
+PATCH = PatchRecord(
     name="mdc",
     targets=(
         Replace(f"{_FUNCTION}.forward", _forward),
@@ -77,6 +77,7 @@ PATCH = Patch(
     ),
     requires=("mmcv>=1.4,<2.3",),
     reaches=("mmcv.ops.modulated_deform_conv:ModulatedDeformConv2d",),
+    prepare=need_operators,
     why="mmcv's CPU kernel runs on one thread; on an NPU it needs a build of mmcv for that device",
     upstream="unchanged in mmcv 2.2.0",
     remove_when="mmcv ships a parallel CPU kernel and NPU kernels in its wheels",

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from mx_driving import ops
-from mx_driving._core import Patch, Replace
+from mx_driving._core import PatchRecord, Replace
+from mx_driving.patches._mmcv import NO_EXT, need_operators
 
 Shapes = Union[Tensor, Sequence[Tuple[int, int]]]
 
@@ -60,9 +61,7 @@ def _backward(
         out.copy_(grad)
 
 
-NO_EXT = "mmcv was built without its operators"
-
-PATCH = Patch(
+PATCH = PatchRecord(
     name="msda",
     targets=(
         Replace("mmcv.ops.multi_scale_deform_attn:multi_scale_deformable_attn_pytorch", _attention),
@@ -71,6 +70,7 @@ PATCH = Patch(
     ),
     requires=("mmcv>=1.4,<2.3",),
     reaches=("mmcv.ops.multi_scale_deform_attn:MultiScaleDeformableAttention",),
+    prepare=need_operators,
     why="mmcv's extension has no CPU kernel; its torch fallback is several times slower",
     upstream="mmcv 2.2.0 still has no CPU kernel; its NPU kernel needs a build of mmcv for that device",
     remove_when="mmcv ships CPU and NPU kernels in its wheels",

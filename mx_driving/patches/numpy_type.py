@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from mx_driving._core import ANYWHERE, Effect, Patch, Provide
+from mx_driving._core import ANYWHERE, Effect, PatchRecord, Provide
 from mx_driving._core.site import Site
 
 NAMES = {"bool": bool, "int": int, "float": float, "complex": complex, "object": object, "str": str, "long": int}
@@ -46,7 +46,7 @@ def _reach_workers() -> Callable[[], None]:
     return undo
 
 
-PATCH = Patch(
+PATCH = PatchRecord(
     name="numpy_type",
     targets=(
         *(Provide(f"numpy:{name}", value) for name, value in NAMES.items()),

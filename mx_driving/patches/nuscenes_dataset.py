@@ -6,7 +6,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from mx_driving._core import ANYWHERE, Patch, Replace
+from mx_driving._core import ANYWHERE, PatchRecord, Replace
 from mx_driving.patches._nuscenes_boxes import attributes, convert
 
 
@@ -25,7 +25,7 @@ def _camera(original: Callable, detection: Any) -> Any:
 
 _DATASET = "mmdet3d.datasets.nuscenes_dataset"
 
-PATCH = Patch(
+PATCH = PatchRecord(
     name="nuscenes_dataset",
     targets=(
         Replace(f"{_DATASET}:output_to_nusc_box", _lidar, wrap=True, requires=("mmdet3d>=1.0.0rc0",)),

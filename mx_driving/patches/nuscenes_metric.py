@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from mx_driving._core import ANYWHERE, Patch, Replace
+from mx_driving._core import ANYWHERE, PatchRecord, Replace
 from mx_driving.patches._nuscenes_boxes import attributes, convert
 
 FRAMES = {"LiDARInstance3DBoxes": False, "CameraInstance3DBoxes": True}
@@ -17,7 +17,7 @@ def _output_to_nusc_box(original: Callable, detection: Any) -> Any:
     return convert(original, detection, "bboxes_3d", FRAMES[frame]), attributes(detection, "attr_labels")
 
 
-PATCH = Patch(
+PATCH = PatchRecord(
     name="nuscenes_metric",
     targets=(Replace("mmdet3d.evaluation.metrics.nuscenes_metric:output_to_nusc_box", _output_to_nusc_box, wrap=True),),
     requires=("mmdet3d>=1.1,<1.5",),

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.utils import checkpoint
 
 from mx_driving import ops
-from mx_driving._core import Patch, Replace
+from mx_driving._core import PatchRecord, Replace
+from mx_driving.patches._mmcv import need_operators
 
 
 def _is_stock(block: Any) -> bool:
@@ -47,7 +48,7 @@ def _bottleneck(original: Callable, self: Any, x: Tensor) -> Tensor:
     return _fused(self, x, branch)
 
 
-PATCH = Patch(
+PATCH = PatchRecord(
     name="resnet_add_relu",
     targets=(
         Replace("mmdet.models.backbones.resnet:BasicBlock.forward", _basic_block, wrap=True),
@@ -55,6 +56,7 @@ PATCH = Patch(
     ),
     requires=("mmdet>=2.14,<3.4",),
     reaches=("mmdet.models.backbones.resnet:BasicBlock", "mmdet.models.backbones.resnet:Bottleneck"),
+    prepare=need_operators,
     why="addition and ReLU are two passes over the largest feature maps; one pass saves half of the memory traffic",
     upstream="no fused operator in torch's public API",
     remove_when="torch.compile is the default for these models",

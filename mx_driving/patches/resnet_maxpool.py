@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn.modules.utils import _pair
 
 from mx_driving import ops
-from mx_driving._core import Patch, Replace
+from mx_driving._core import PatchRecord, Replace
+from mx_driving.patches._mmcv import need_operators
 
 
 def _is_stock(pool: Any) -> bool:
@@ -29,11 +30,12 @@ def _forward(original: Callable, self: Any, x: Tensor) -> Tuple[Tensor, ...]:
     return tuple(stages[index] for index in stages if index in self.out_indices)
 
 
-PATCH = Patch(
+PATCH = PatchRecord(
     name="resnet_maxpool",
     targets=(Replace("mmdet.models.backbones.resnet:ResNet.forward", _forward, wrap=True),),
     requires=("mmdet>=2.14,<3.4",),
     reaches=("mmdet.models.backbones.resnet:ResNet",),
+    prepare=need_operators,
     why="on an NPU the stock pooling keeps a mask in a private layout; the own operator keeps plain indices",
     upstream="specific to the device",
     remove_when="torch_npu's max_pool2d is as fast",

@@ -12,7 +12,7 @@ from typing import Any, Callable, List, Tuple
 import torch
 from torch import Tensor
 
-from mx_driving._core import Patch, Replace
+from mx_driving._core import PatchRecord, Replace
 
 
 def _scatter(target_gpus: List[int], input: Any) -> Tuple[Any, ...]:
@@ -33,7 +33,7 @@ def _return_bare(original: Callable, ctx: Any, *grads: Tensor) -> Any:
     return original(ctx, *grads) if source is None else (None, None, None, grads[0].to(source))
 
 
-PATCH = Patch(
+PATCH = PatchRecord(
     name="stream",
     targets=(
         Replace("mmcv.parallel._functions:Scatter.forward", _scatter),

@@ -7,7 +7,7 @@ custom_hooks = [dict(type='NPUPatchHook', stop_at=1000), dict(type='ProfilerHook
 from __future__ import annotations
 
 from mx_driving._core.versions import installed_version, is_installed
-from mx_driving.runner_hooks.npu_setup import set_up
+from mx_driving.training.npu_setup import set_up
 
 __all__ = ["NPUPatchHook", "ProfilerHook"]
 

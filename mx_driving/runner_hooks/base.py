@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 from typing import Any, ClassVar, FrozenSet, Optional
 
-from mx_driving.runner_hooks import arguments
-from mx_driving.runner_hooks.npu_setup import allow_internal_format, set_up, take_back
-from mx_driving.runner_hooks.patching import Patching
-from mx_driving.runner_hooks.profiling import Profiling
-from mx_driving.runner_hooks.run import Run
+from mx_driving.training import arguments
+from mx_driving.training.npu_setup import allow_internal_format, set_up, take_back
+from mx_driving.training.application import Application
+from mx_driving.training.scheduler import WindowScheduler
+from mx_driving.training.run import Run
 
 
-class PatchHookArguments:
+class PatchHookBase:
     """Apply operator patches when a run begins, take them back when it ends, and stop training cleanly.
 
     Args:
@@ -47,13 +47,13 @@ class PatchHookArguments:
         validate_at_stop: bool = False,
         **unknown: Any,
     ):
-        known = inspect.signature(PatchHookArguments).parameters.keys() - {"unknown"}
+        known = inspect.signature(PatchHookBase).parameters.keys() - {"unknown"}
         arguments.no_unknown("NPUPatchHook", unknown, known)
         self.stop_at = arguments.iteration("stop_at", stop_at)
         self.allow_internal_format = arguments.flag("allow_internal_format", allow_internal_format)
         self.save_at_stop = arguments.flag("save_at_stop", save_at_stop)
         self.validate_at_stop = arguments.flag("validate_at_stop", validate_at_stop)
-        self._patching = Patching(disable, enable, only, device, strict, restore)
+        self._patching = Application(disable, enable, only, device, strict, restore)
 
     def begin(self, run: Run) -> None:
         """Apply the patches, and say so if the stop lies beyond the run."""
@@ -79,7 +79,7 @@ class PatchHookArguments:
         return self.stop_at is not None and iteration >= self.stop_at
 
 
-class ProfilerHookArguments:
+class ProfilerHookBase:
     """Profile chosen iterations; without ``iters`` it is the runner's own hook of this name, with its arguments.
 
     Args:
@@ -100,7 +100,7 @@ class ProfilerHookArguments:
         known = self._stock_arguments()
         extra = {name: value for name, value in stock.items() if name not in known}
         arguments.no_unknown("ProfilerHook", extra, self.OURS | known)
-        self._profiling: Optional[Profiling] = None
+        self._profiling: Optional[WindowScheduler] = None
         if iters is None:
             for name, given, default in (("path", path, None), ("level", level, 0), ("ranks", ranks, (0,))):
                 if given != default:
@@ -112,15 +112,15 @@ class ProfilerHookArguments:
             raise TypeError(
                 f"{mixed[0]}: expected only without iters, which says what to record; remove one of the two"
             )
-        self._profiling = Profiling(path, level, iters, ranks, stock)
+        self._profiling = WindowScheduler(path, level, iters, ranks, stock)
 
     def _stock_arguments(self) -> FrozenSet[str]:
-        following = type(self).__mro__[type(self).__mro__.index(ProfilerHookArguments) + 1]
+        following = type(self).__mro__[type(self).__mro__.index(ProfilerHookBase) + 1]
         return frozenset(inspect.signature(following).parameters)
 
     def begin(self, run: Run, hooks: Any) -> None:
         """Check the windows against the run's end, be it the runner's own or a hook's ``stop_at``."""
-        stops = [hook.stop_at for hook in hooks if isinstance(hook, PatchHookArguments)]
+        stops = [hook.stop_at for hook in hooks if isinstance(hook, PatchHookBase)]
         ends = [end for end in (run.max_iters, *stops) if end is not None]
         assert self._profiling is not None
         self._profiling.begin(run, min(ends) if ends else None)

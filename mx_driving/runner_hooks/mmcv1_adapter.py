@@ -16,9 +16,9 @@ from mmcv.runner.hooks import HOOKS, EvalHook, Hook
 from mmcv.runner.hooks import ProfilerHook as StockProfilerHook
 from mmcv.utils import Registry
 
-from mx_driving.runner_hooks.base import PatchHookArguments, ProfilerHookArguments
-from mx_driving.runner_hooks.run import Run
-from mx_driving.runner_hooks.stopping import StopTraining
+from mx_driving.runner_hooks.base import PatchHookBase, ProfilerHookBase
+from mx_driving.training.run import Run
+from mx_driving.training.stop import StopTraining
 
 SCOPED = Registry("hook", parent=HOOKS, scope="mx_driving")
 """Lets a config say ``type='mx_driving.ProfilerHook'``."""
@@ -40,8 +40,8 @@ def _unwrap(runner: Any) -> None:
 
 @HOOKS.register_module()
 @SCOPED.register_module()
-class NPUPatchHook(PatchHookArguments, Hook):
-    """See PatchHookArguments; ``validate_at_stop`` lets evaluation hooks and the workflow's ``val`` run at the stop."""
+class NPUPatchHook(PatchHookBase, Hook):
+    """See PatchHookBase; ``validate_at_stop`` lets evaluation hooks and the workflow's ``val`` run at the stop."""
 
     _stop: Optional[_Stop] = None
 
@@ -165,10 +165,10 @@ class _CheckpointAt(Hook):
 
 @HOOKS.register_module(force=True)
 @SCOPED.register_module()
-class ProfilerHook(ProfilerHookArguments, StockProfilerHook):
-    """See ProfilerHookArguments."""
+class ProfilerHook(ProfilerHookBase, StockProfilerHook):
+    """See ProfilerHookBase."""
 
-    __doc__ = ProfilerHookArguments.__doc__
+    __doc__ = ProfilerHookBase.__doc__
 
     def before_run(self, runner: Any) -> None:
         """Check the windows against the run."""

@@ -11,9 +11,9 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS, Registry
 from mmengine.runner import BaseLoop
 
-from mx_driving.runner_hooks.base import PatchHookArguments, ProfilerHookArguments
-from mx_driving.runner_hooks.run import Run
-from mx_driving.runner_hooks.stopping import StopTraining
+from mx_driving.runner_hooks.base import PatchHookBase, ProfilerHookBase
+from mx_driving.training.run import Run
+from mx_driving.training.stop import StopTraining
 
 SCOPED = Registry("hook", parent=HOOKS, scope="mx_driving", locations=["mx_driving.runner_hooks"])
 """Lets a config say ``type='mx_driving.ProfilerHook'``."""
@@ -50,10 +50,10 @@ def _around_loop(runner: Any, wrapper: Callable[[Callable], Any]) -> None:
 
 @HOOKS.register_module()
 @SCOPED.register_module()
-class NPUPatchHook(PatchHookArguments, Hook):
-    """See PatchHookArguments."""
+class NPUPatchHook(PatchHookBase, Hook):
+    """See PatchHookBase."""
 
-    __doc__ = PatchHookArguments.__doc__
+    __doc__ = PatchHookBase.__doc__
 
     # Before all others: no hook sees the start of an iteration that is not run.
     priority = "HIGHEST"
@@ -129,10 +129,10 @@ class _CheckpointAt(Hook):
 
 @HOOKS.register_module(force=True)
 @SCOPED.register_module()
-class ProfilerHook(ProfilerHookArguments, hooks.ProfilerHook):
-    """See ProfilerHookArguments."""
+class ProfilerHook(ProfilerHookBase, hooks.ProfilerHook):
+    """See ProfilerHookBase."""
 
-    __doc__ = ProfilerHookArguments.__doc__
+    __doc__ = ProfilerHookBase.__doc__
 
     def before_run(self, runner: Any) -> None:
         """Check the windows against the run."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "csrc", "mx_driving", "tools")
+SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "csrc", "mx_driving", "build_support")
 START_FILES = (
     "mx_driving_bootstrap.pth",
     "mx_driving_bootstrap.start",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mx_driving._core import PatchSet, Replace, versions
-from mx_driving._core.patch import split
+from mx_driving._core.record import split
 from mx_driving.patches import load
 
 OLD = {"mmdet": "mmdet==2.14.0", "mmdet3d": "mmdet3d==0.17.1", "mmcv": "mmcv==1.7.2"}

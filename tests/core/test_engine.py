@@ -13,7 +13,7 @@ from mx_driving._core import (
     FAILED,
     SKIPPED,
     Effect,
-    Patch,
+    PatchRecord,
     PatchError,
     PatchSet,
     PatchSkipped,
@@ -44,7 +44,7 @@ SOURCE = """
 
 
 def patch(*targets, name="p", **fields):
-    return Patch(name=name, targets=targets, why="test", upstream="none", remove_when="never", **fields)
+    return PatchRecord(name=name, targets=targets, why="test", upstream="none", remove_when="never", **fields)
 
 
 @pytest.fixture

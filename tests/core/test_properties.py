@@ -10,7 +10,7 @@ import types
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mx_driving._core import Patch, PatchSet, Replace
+from mx_driving._core import PatchRecord, PatchSet, Replace
 
 try:
     from mmengine.registry import Registry
@@ -113,7 +113,7 @@ def test_undo_restores_identity_in_any_order(sets, aliases, seed):
     try:
         before = snapshot(module, user, instance)
         active = [
-            PatchSet([Patch(f"p{index}", tuple(targets), "why", "upstream", "never")], roots=[instance])
+            PatchSet([PatchRecord(f"p{index}", tuple(targets), "why", "upstream", "never")], roots=[instance])
             for index, targets in enumerate(sets)
         ]
         for patches in active:

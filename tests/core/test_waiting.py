@@ -9,12 +9,12 @@ import zipfile
 
 import pytest
 
-from mx_driving._core import APPLIED, FAILED, WAITING, Patch, PatchError, PatchSet, Replace
+from mx_driving._core import APPLIED, FAILED, WAITING, PatchRecord, PatchError, PatchSet, Replace
 from mx_driving._core.waiting import _finder, when_imported
 
 
 def patch(*targets):
-    return Patch("late", targets, "test", "none", "never")
+    return PatchRecord("late", targets, "test", "none", "never")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from mmcv.parallel import DataContainer, MMDataParallel, MMDistributedDataParall
 
 from mx_driving._core import PatchSet
 from mx_driving.patches import load
-from mx_driving.runner_hooks.npu_setup import set_up
+from mx_driving.training.npu_setup import set_up
 
 
 class Model(torch.nn.Module):

@@ -16,8 +16,8 @@ TOLERANCE = 1e-5
 ATTENTION = ("aclnn aclnnMultiScaleDeformableAttnFunction", "aclnn aclnnMultiScaleDeformableAttentionGrad")
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("mx_driving._C_npu") is None,
-    reason="mx_driving._C_npu is not built: torch_npu was not installed when mx_driving was",
+    importlib.util.find_spec("mx_driving._operators_npu") is None,
+    reason="mx_driving._operators_npu is not built: torch_npu was not installed when mx_driving was",
 )
 # What libtorch_npu.so exports alike in 2.1.0, 2.3.1, 2.4.0, 2.5.1, 2.6.0, 2.7.1, 2.8.0, 2.9.0 and 2.10.0 to 2.14.0, by
 # nm on the wheels of PyPI; the sources were compiled against 2.1.0, 2.4.0, 2.7.1, 2.10.0, 2.13.0 and 2.14.0.
@@ -127,7 +127,7 @@ def test_a_failing_kernel_reaches_the_user_by_name(emulate, operator, case):
 
 @pytest.mark.skipif(shutil.which("nm") is None, reason="nm (binutils) is not installed")
 def test_the_kernels_call_only_what_every_torch_npu_exports():
-    library = importlib.util.find_spec("mx_driving._C_npu").origin
+    library = importlib.util.find_spec("mx_driving._operators_npu").origin
     listed = subprocess.run(["nm", "-DCu", library], capture_output=True, text=True, check=True).stdout
     called = set(
         re.findall(r" U ((?:at_npu|c10_npu|torch_npu|op_plugin|acl_op)::[\w:]+|[A-Z]\w*ExecCommonCtx)", listed)

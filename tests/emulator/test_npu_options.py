@@ -47,7 +47,7 @@ def test_restore_false_keeps_the_options(run):
 def test_a_set_up_that_failed_is_tried_again(emulate):
     lines = (
         "import sys, torch, torch_npu",
-        "from mx_driving.runner_hooks import npu_setup",  # sets up, and is taken back
+        "from mx_driving.training import npu_setup",  # sets up, and is taken back
         "npu_setup.take_back()",
         "routing = sys.modules.pop('torch_npu.contrib.transfer_to_npu')",
         "sys.modules['torch_npu.contrib.transfer_to_npu'] = None",

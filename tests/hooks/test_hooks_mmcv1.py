@@ -10,7 +10,7 @@ pytest.importorskip("mmcv.runner", reason="mmcv1 line; the mmengine line has tes
 from mmcv.runner import HOOKS, Hook
 from mmcv.runner.hooks import ProfilerHook as StockProfilerHook
 from mmcv.utils import build_from_cfg
-from toy1 import EPOCH, Toy1Run
+from toy_mmcv1 import EPOCH, Toy1Run
 from traces import traces
 
 import mx_driving.runner_hooks  # registers the hooks

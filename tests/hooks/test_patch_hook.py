@@ -14,7 +14,7 @@ pytest.importorskip("mmengine", reason="mmengine line; the mmcv1 line has tests 
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
-from toy import Samples, build_runner
+from toy_mmengine import Samples, build_runner
 
 import mx_driving
 from mx_driving import device
@@ -218,15 +218,15 @@ def test_unsupported_mmcv_is_skipped_with_its_version(tmp_path, monkeypatch):
 
 
 def test_missing_extension_says_how_to_build_it(tmp_path):
-    """In a copy of the package without ``_C``, the config's import already says what to do."""
+    """In a copy of the package without ``_operators``, the config's import already says what to do."""
     source = os.path.dirname(mx_driving.__file__)
     target = tmp_path / "mx_driving"
-    ignore = __import__("shutil").ignore_patterns("_C*", "__pycache__")
+    ignore = __import__("shutil").ignore_patterns("_operators*", "__pycache__")
     __import__("shutil").copytree(source, target, ignore=ignore)
     code = "import sys; sys.path.insert(0, sys.argv[1]); import mx_driving.runner_hooks as h; h.NPUPatchHook()"
     result = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 1
-    assert "expected the compiled operators mx_driving._C, but they were not built; run" in result.stderr
+    assert "expected the compiled operators mx_driving._operators, but they were not built; run" in result.stderr
 
 
 def test_hook_is_known_under_both_names():

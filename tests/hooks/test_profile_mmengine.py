@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("mmengine", reason="mmengine line; the mmcv1 line has tests of its own")
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
-from toy import EPOCH, build_runner
+from toy_mmengine import EPOCH, build_runner
 from traces import traces
 
 import mx_driving

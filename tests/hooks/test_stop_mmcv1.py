@@ -8,7 +8,7 @@ import pytest
 import torch
 
 mmcv_runner = pytest.importorskip("mmcv.runner", reason="mmcv1 line; the mmengine line has tests of its own")
-from toy1 import EPOCH, Toy1Run  # noqa: E402
+from toy_mmcv1 import EPOCH, Toy1Run  # noqa: E402
 
 import mx_driving.runner_hooks  # noqa: E402, F401  (registers the hooks)
 

@@ -10,7 +10,7 @@ import torch
 
 pytest.importorskip("mmengine", reason="mmengine line; the mmcv1 line has tests of its own")
 from mmengine.hooks import Hook
-from toy import EPOCH, build_runner
+from toy_mmengine import EPOCH, build_runner
 
 import mx_driving.runner_hooks  # noqa: F401  (registers the hooks)
 

@@ -12,7 +12,7 @@ owners = {"torch": torch, "Tensor": torch.Tensor, "Module": torch.nn.Module, "cu
           "profiler": torch.profiler, "jit": torch.jit}
 before = {name: dict(vars(owner)) for name, owner in owners.items()}
 import mx_driving.runner_hooks
-from mx_driving.runner_hooks import npu_setup
+from mx_driving.training import npu_setup
 set_up = npu_setup.set_up()
 npu_setup.take_back()
 changed = [f"{name}.{key}" for name, old in before.items() for key, value in old.items()

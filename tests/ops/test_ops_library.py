@@ -1,4 +1,4 @@
-"""Building and loading ``mx_driving._C``: what a user reads when it is missing, broken or another torch's."""
+"""Building and loading ``mx_driving._operators``: what a user reads when it is missing, broken or another torch's."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ BROKEN_LIBRARIES = {
     "undefined-symbol": """
         #include <Python.h>
         void gone_from_this_torch(void);
-        PyMODINIT_FUNC PyInit__C(void) { gone_from_this_torch(); return NULL; }
+        PyMODINIT_FUNC PyInit__operators(void) { gone_from_this_torch(); return NULL; }
     """,
     "another-release": """
         #include <Python.h>
-        static PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_C", NULL, -1, NULL};
-        PyMODINIT_FUNC PyInit__C(void) {
+        static PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_operators", NULL, -1, NULL};
+        PyMODINIT_FUNC PyInit__operators(void) {
             PyObject* module = PyModule_Create(&definition);
             PyModule_AddStringConstant(module, "torch_version", "1.0.0");
             return module;
@@ -35,14 +35,14 @@ BROKEN_LIBRARIES = {
     """,
 }
 MESSAGES = {
-    "undefined-symbol": f"expected mx_driving._C to be built for torch {torch.__version__}, but it does not load",
+    "undefined-symbol": f"expected mx_driving._operators to be built for torch {torch.__version__}, but it does not load",
     "another-release": f"built for torch {torch.__version__}, but it was built for torch 1.0.0",
 }
 
 
 @pytest.fixture
 def copy(tmp_path):
-    """Return the folder of a copy of the package that has no ``_C``."""
+    """Return the folder of a copy of the package that has no ``_operators``."""
     shutil.copytree(PACKAGE / "ops", tmp_path / "mx_driving" / "ops", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PACKAGE / "__init__.py", tmp_path / "mx_driving")
     return tmp_path
@@ -58,7 +58,7 @@ def last_line_of_import(folder):
 
 def test_missing_library_says_how_to_build_it(copy):
     assert last_line_of_import(copy) == (
-        "ImportError: mx_driving.ops: expected the compiled operators mx_driving._C, but they were not built; run "
+        "ImportError: mx_driving.ops: expected the compiled operators mx_driving._operators, but they were not built; run "
         "`pip install --no-build-isolation .` in mx_driving's sources"
     )
 
@@ -68,7 +68,7 @@ def test_library_of_another_torch_is_named(copy, kind):
     compiler = shutil.which("cc") or pytest.skip("no C compiler on this machine")
     source = copy / "library.c"
     source.write_text(BROKEN_LIBRARIES[kind])
-    target = copy / "mx_driving" / "_C.so"
+    target = copy / "mx_driving" / "_operators.so"
     headers = sysconfig.get_paths()["include"]
     subprocess.run([compiler, "-shared", "-fPIC", f"-I{headers}", str(source), "-o", str(target)], check=True)
     line = last_line_of_import(copy)

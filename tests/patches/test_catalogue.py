@@ -10,7 +10,7 @@ import pytest
 
 import mx_driving.patches
 from mx_driving._core import Effect, Replace
-from mx_driving._core.patch import find, split
+from mx_driving._core.record import find, split
 from mx_driving._core.site import MISSING, stored
 from mx_driving._core.versions import is_installed, unmet
 from mx_driving.patches import CATALOGUE, load, load_all
@@ -50,7 +50,7 @@ for _patch in load_all():
 
 @pytest.mark.parametrize("path", TARGETS)
 def test_target_exists_in_the_real_package(path):
-    """Each line of packages runs this; tools/never_ran.py fails when a path was skipped on all of them.
+    """Each line of packages runs this; ci/never_ran.py fails when a path was skipped on all of them.
 
     Ranges that no line installs are held against the packages' sources by tests/bootstrap/test_older_targets.py.
     """

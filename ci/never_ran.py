@@ -1,6 +1,6 @@
 """Fail if a test was skipped in every session that collected it, unless the reason is one a machine may have.
 
-python tools/never_ran.py .nox/results
+python ci/never_ran.py .nox/results
 """
 
 from __future__ import annotations

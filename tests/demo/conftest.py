@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tool_scripts import TOOLS, make_demo
+from repository_scripts import DEMO, make_demo
 
-sys.path.insert(0, str(TOOLS))
+sys.path.insert(0, str(DEMO))
 
 
 @pytest.fixture(scope="session")

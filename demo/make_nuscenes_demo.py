@@ -1,6 +1,6 @@
 """Generate a small camera data set in the nuScenes layout: rendered traffic, valid calibration, exact annotations.
 
-    python tools/make_nuscenes_demo.py data/nuscenes_demo
+    python demo/make_nuscenes_demo.py data/nuscenes_demo
 
 The folder serves as ``data_root`` of mmdet3d's ``NuScenesDataset`` (``load_type='mv_image_based'``) and of mmdet3d
 1.0's ``NuScenesMonoDataset``. The same arguments give the same bytes; a finished folder made with them is left alone.

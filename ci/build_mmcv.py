@@ -1,6 +1,6 @@
 """Build mmcv or mmcv-full with its operators from PyPI's source archive and keep the wheel.
 
-    python tools/build_mmcv.py mmcv==2.1.0 --install
+    python ci/build_mmcv.py mmcv==2.1.0 --install
 
 Run it with the Python whose torch the operators shall be linked to; that Python needs torch, ninja, wheel and
 setuptools < 81 (mmcv's setup.py imports pkg_resources). The wheel goes to

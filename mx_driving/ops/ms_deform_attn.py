@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
+
+from mx_driving.ops._library import operators
 
 
 def ms_deform_attn(
@@ -33,7 +34,7 @@ def ms_deform_attn(
 
     Source: Deformable DETR, arXiv 2010.04159, sec. 4.1.
     """
-    return torch.ops.mx_driving.ms_deform_attn(
+    return operators().ms_deform_attn(
         value,
         spatial_shapes,
         level_start_index,
@@ -62,6 +63,6 @@ def ms_deform_attn_backward(
     Raises:
         RuntimeError: as the forward call, and if ``grad_output`` does not fit.
     """
-    return torch.ops.mx_driving.ms_deform_attn_backward(
+    return operators().ms_deform_attn_backward(
         value, spatial_shapes, level_start_index, sampling_locations, attention_weights, grad_output
     )

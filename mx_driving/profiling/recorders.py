@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Callable, Dict, List, Mapping, Protocol
 
 import torch
 from torch import profiler
@@ -15,7 +15,23 @@ from mx_driving.profiling.windows import Window
 LEVELS = (0, 1, 2)
 
 
-class Recorder:
+class Recorder(Protocol):
+    """Records one window on one kind of device."""
+
+    window: Window
+
+    def start(self) -> None:
+        """Begin to record."""
+
+    def step(self) -> None:
+        """Mark the border between two iterations."""
+
+    def stop(self) -> List[Path]:
+        """End the recording and write it; return what was written."""
+        ...
+
+
+class TorchRecorder:
     """Records one window with torch.profiler.
 
     Args:
@@ -63,10 +79,15 @@ def _always(step: int) -> profiler.ProfilerAction:
     return profiler.ProfilerAction.RECORD
 
 
-RECORDERS: Dict[str, Callable[..., Any]] = {"cpu": Recorder, "cuda": Recorder, "npu": NPURecorder, "mps": Recorder}
+RECORDERS: Dict[str, Callable[..., Recorder]] = {
+    "cpu": TorchRecorder,
+    "cuda": TorchRecorder,
+    "mps": TorchRecorder,
+    "npu": NPURecorder,
+}
 
 
-def open_recorder(device: str, window: Window, directory: Path, level: int, options: Mapping[str, Any]) -> Any:
+def open_recorder(device: str, window: Window, directory: Path, level: int, options: Mapping[str, Any]) -> Recorder:
     """Start the recorder for the device and return it."""
     recorder = RECORDERS[device](window, directory, level, options)
     recorder.start()

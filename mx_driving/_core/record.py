@@ -1,4 +1,4 @@
-"""Patches as data: what is replaced, by what, where it applies, why, and when it can go."""
+"""Patch records: a patch as data, what is replaced, by what, where it applies, why, and when it can go."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ Target = Union[Replace, Provide, Effect]
 
 
 @dataclass(frozen=True)
-class Patch:
+class PatchRecord:
     """A named, declarative patch; names are public and stable.
 
     Args:
@@ -115,6 +115,8 @@ class Patch:
         devices: where it applies.
         reaches: classes (``"mmcv.ops:DeformConv2d"``) whose instances run the patched code, for the report.
         default: whether it is on without being named in ``enable``.
+        prepare: called before the patch is applied, only if it was selected; loads what the replacement needs. Raises
+            PatchSkipped or PatchError to say that it cannot.
     """
 
     name: str
@@ -126,6 +128,7 @@ class Patch:
     devices: Tuple[str, ...] = DEVICES
     reaches: Tuple[str, ...] = field(default=())
     default: bool = True
+    prepare: Optional[Callable[[], None]] = None
 
     @functools.cached_property
     def modules(self) -> Tuple[str, ...]:

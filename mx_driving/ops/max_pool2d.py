@@ -1,29 +1,14 @@
-"""The two operators that a ResNet spends memory traffic on."""
+"""The pooling of ResNet's stem."""
 
 from __future__ import annotations
 
 from typing import Tuple, Union
 
-import torch
 from torch import Tensor
 
+from mx_driving.ops._library import operators
+
 Pair = Union[int, Tuple[int, int]]
-
-
-def add_relu(x: Tensor, y: Tensor) -> Tensor:
-    """``relu(x + y)`` in one pass: the end of a residual block.
-
-    Args:
-        x (Tensor[...]): the block's output.
-        y (Tensor[...]): its shortcut, of a shape and dtype that may be added to ``x``.
-
-    Returns:
-        Tensor[...]: of the shape and dtype of ``x + y``.
-
-    Raises:
-        RuntimeError: if the shapes do not broadcast, or a tensor is not floating or not on the other's device.
-    """
-    return torch.ops.mx_driving.add_relu(x, y)
 
 
 def max_pool2d(input: Tensor, kernel_size: Pair = 3, stride: Pair = 2, padding: Pair = 1) -> Tensor:
@@ -41,4 +26,4 @@ def max_pool2d(input: Tensor, kernel_size: Pair = 3, stride: Pair = 2, padding: 
     Raises:
         RuntimeError: if the shape, dtype or an argument does not fit.
     """
-    return torch.ops.mx_driving.max_pool2d(input, kernel_size, stride, padding)[0]
+    return operators().max_pool2d(input, kernel_size, stride, padding)[0]

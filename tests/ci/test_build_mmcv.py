@@ -1,4 +1,4 @@
-"""tools/build_mmcv.py: progress, cache and behaviour when it is disturbed, with real builds of a small package.
+"""ci/build_mmcv.py: progress, cache and behaviour when it is disturbed, with real builds of a small package.
 
 The package is called mmcv and comes from a local folder, so pip, setuptools and the tool's own subprocesses are real;
 its setup.py prints what ninja prints instead of compiling for twenty minutes.
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import build_mmcv
 import pytest
-from tool_scripts import TOOLS, interruptible
+from repository_scripts import CI, interruptible
 
 TAG = f"cp{sys.version_info[0]}{sys.version_info[1]}"
 SETUP = """
@@ -69,7 +69,7 @@ def sandbox(tmp_path: Path) -> dict:
 
 
 def command(*arguments: str) -> list:
-    return [sys.executable, str(TOOLS / "build_mmcv.py"), *(arguments or ("mmcv==9.9.9",))]
+    return [sys.executable, str(CI / "build_mmcv.py"), *(arguments or ("mmcv==9.9.9",))]
 
 
 def run(sandbox: dict, *arguments: str, **variables: str) -> subprocess.CompletedProcess:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping, Optional, Tuple
 
-from mx_driving._core import unknown
+from mx_driving._core import unknown_name
 from mx_driving.patches import check_names
 
 DEVICES = ("auto", "npu", "cpu")
@@ -13,7 +13,7 @@ DEVICES = ("auto", "npu", "cpu")
 def no_unknown(hook: str, extra: Mapping[str, Any], allowed: Iterable[str]) -> None:
     """Raise TypeError for the first argument that the hook does not have."""
     for name in extra:
-        raise TypeError(unknown(name, allowed, hook, what="argument"))
+        raise TypeError(unknown_name(name, allowed, hook, what="argument"))
 
 
 def names(argument: str, value: Any) -> Tuple[str, ...]:

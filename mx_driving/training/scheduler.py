@@ -7,10 +7,10 @@ from typing import Any, Mapping, Optional, Tuple
 
 from mx_driving import device
 from mx_driving.profiling import Recorder, Window, open_recorder, parse_windows
-from mx_driving.profiling.backends import LEVELS
+from mx_driving.profiling.recorders import LEVELS
 from mx_driving.profiling.windows import beyond
-from mx_driving.runner_hooks import arguments
-from mx_driving.runner_hooks.run import Run
+from mx_driving.training import arguments
+from mx_driving.training.run import Run
 
 NEVER = -1
 
@@ -24,7 +24,7 @@ def _ranks(value: Any) -> Optional[Tuple[int, ...]]:
     return tuple(value)
 
 
-class Profiling:
+class WindowScheduler:
     """Opens and closes recorders at the right iterations.
 
     Between windows an iteration costs two comparisons.

@@ -1,4 +1,4 @@
-"""Where the tools are, and how a user runs the generator."""
+"""Where the repository's scripts are, and how a user runs the generator."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-TOOLS = ROOT / "tools"
+ROOT = Path(__file__).resolve().parents[1]
+DEMO = ROOT / "demo"
+CI = ROOT / "ci"
 
 
 def make_demo(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the generator as a user does."""
-    command = [sys.executable, str(TOOLS / "make_nuscenes_demo.py"), str(root), *arguments]
+    command = [sys.executable, str(DEMO / "make_nuscenes_demo.py"), str(root), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from nuscenes_demo import sheet, world
-from tool_scripts import TOOLS, interruptible, make_demo
+from repository_scripts import DEMO, interruptible, make_demo
 
 SMALL = ("--frames", "1", "--val-frames", "0", "--width", "160")
 
@@ -119,7 +119,7 @@ def test_foreign_files_are_never_replaced(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_an_interruption_leaves_no_half_data_set(tmp_path, number):
     root = tmp_path / "data"
-    command = [sys.executable, str(TOOLS / "make_nuscenes_demo.py"), str(root), "--frames", "30", "--width", "160"]
+    command = [sys.executable, str(DEMO / "make_nuscenes_demo.py"), str(root), "--frames", "30", "--width", "160"]
     running = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, preexec_fn=interruptible
     )

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tool_scripts import ROOT, TOOLS
+from repository_scripts import ROOT, CI
 
 SUITE = """
 import os
@@ -55,7 +55,7 @@ def reports(tmp_path: Path, reason: str, lines: str = "ab") -> Path:
 
 def check(results: Path) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, str(TOOLS / "never_ran.py"), str(results)], capture_output=True, text=True, timeout=60
+        [sys.executable, str(CI / "never_ran.py"), str(results)], capture_output=True, text=True, timeout=60
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tool_scripts import ROOT
+from repository_scripts import ROOT
 
 if not any(name == "mmcv-full" for name in (dist.metadata["Name"] for dist in metadata.distributions())):
     pytest.skip("mmcv 1.x line: mmcv-full is not installed here", allow_module_level=True)

@@ -1,4 +1,4 @@
-"""What setup.py does for NPUs: build ``mx_driving._C_npu`` where torch_npu is, and ship the emulator's sources."""
+"""What setup.py does for NPUs: build ``mx_driving._operators_npu`` where torch_npu is, and ship the emulator's sources."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def npu_extensions(cpp_extension: Any) -> List[Extension]:
     ]
     return [
         cpp_extension(
-            "mx_driving._C_npu",
+            "mx_driving._operators_npu",
             sorted(str(path) for path in Path("csrc", "npu").glob("*.cpp")),
             include_dirs=[str(path) for path in includes],
             library_dirs=[str(torch_npu / "lib")],

@@ -1,4 +1,4 @@
-"""The patching half of NPUPatchHook, common to both runner families."""
+"""Patches of one run: chosen when a hook is built, applied when the run begins, taken back after it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any, Optional
 from mx_driving import device as devices
 from mx_driving._core import FAILED, PatchSet
 from mx_driving.patches import excluded, load_all
-from mx_driving.runner_hooks import arguments
-from mx_driving.runner_hooks.run import Run
+from mx_driving.training import arguments
+from mx_driving.training.run import Run
 
 
-class Patching:
+class Application:
     """Chooses the patches when the hook is built, applies them to a run and takes them back after it."""
 
     def __init__(self, disable: Any, enable: Any, only: Any, device: Any, strict: Any, restore: Any):

@@ -9,7 +9,7 @@ from typing import Any, Callable, List, Optional, Tuple
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from mx_driving.profiling import Recorder, Window, open_recorder
-from mx_driving.runner_hooks.stopping import StopTraining
+from mx_driving.training.stop import StopTraining
 
 _log = logging.getLogger("mx_driving")
 

@@ -1,6 +1,6 @@
 """Run the stock train.py of the installed mmdet3d on the demo config and say where to look.
 
-python tools/run_demo.py --data data/nuscenes_demo --work-dir work_dirs/demo
+python demo/run_demo.py --data data/nuscenes_demo --work-dir work_dirs/demo
 """
 
 from __future__ import annotations

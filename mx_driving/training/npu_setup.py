@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Optional, Tuple
 
 import torch
 
-from mx_driving._core import Patch, PatchSet, Replace
+from mx_driving._core import PatchRecord, PatchSet, Replace
 from mx_driving.device import npu_problem
 
 _before: Optional[Dict[str, Any]] = None
@@ -56,7 +56,7 @@ def _no_capability(original: Callable, *args: Any, **kwargs: Any) -> Tuple[int, 
     return original(*args, **kwargs) or (0, 0)
 
 
-CAPABILITY = Patch(
+CAPABILITY = PatchRecord(
     name="capability",
     targets=(Replace("torch.cuda:get_device_capability", _no_capability, wrap=True),),
     devices=("npu",),
