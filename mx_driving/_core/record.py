@@ -110,6 +110,7 @@ class PatchRecord:
     Args:
         name: what users write in ``disable``.
         targets: what is changed.
+        what, what_zh: what a user reads in a table, in English and in Chinese.
         why, upstream, remove_when: shown in docs and report; where upstream stands and when the patch can be deleted.
         requires: version ranges that must all be met; a missing package skips the patch.
         devices: where it applies.
@@ -129,6 +130,8 @@ class PatchRecord:
     reaches: Tuple[str, ...] = field(default=())
     default: bool = True
     prepare: Optional[Callable[[], None]] = None
+    what: str = ""
+    what_zh: str = ""
 
     @functools.cached_property
     def modules(self) -> Tuple[str, ...]:

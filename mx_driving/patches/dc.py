@@ -88,6 +88,8 @@ _FUNCTION = "mmcv.ops.deform_conv:DeformConv2dFunction"
 
 PATCH = PatchRecord(
     name="dc",
+    what="deformable convolution v1",
+    what_zh="可变形卷积 v1",
     targets=(
         Replace(f"{_FUNCTION}.forward", _forward),
         Replace(f"{_FUNCTION}.backward", _backward),

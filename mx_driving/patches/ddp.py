@@ -24,6 +24,8 @@ _CLASS = "mmcv.parallel.distributed:MMDistributedDataParallel"
 
 PATCH = PatchRecord(
     name="ddp",
+    what="mmcv 1.x's distributed wrapper unpacks its inputs where it has no device ids",
+    what_zh="mmcv 1.x 的分布式封装在没有 device_ids 时解开输入",
     targets=(
         Replace(f"{_CLASS}.train_step", _unpacked_step, wrap=True),
         Replace(f"{_CLASS}.val_step", _unpacked_step, wrap=True),

@@ -23,6 +23,8 @@ def _run_ddp_forward(self: Any, *inputs: Any, **kwargs: Any) -> Any:
 
 PATCH = PatchRecord(
     name="ddp_forward",
+    what="calling that wrapper works on today's torch",
+    what_zh="让该封装的 forward 在新版 torch 上可用",
     targets=(Replace("mmcv.parallel.distributed:MMDistributedDataParallel._run_ddp_forward", _run_ddp_forward),),
     requires=("mmcv>=1.6,<2", "torch>=1.12"),
     reaches=("mmcv.parallel.distributed:MMDistributedDataParallel",),

@@ -29,6 +29,8 @@ _CLASS = "mmcv.parallel.data_parallel:MMDataParallel"
 
 PATCH = PatchRecord(
     name="dp",
+    what="mmcv 1.x's single-process wrapper accepts a model on an NPU",
+    what_zh="mmcv 1.x 的单进程封装接受放在 NPU 上的模型",
     targets=tuple(Replace(f"{_CLASS}.{way}", _on_npu, wrap=True) for way in ("forward", "train_step", "val_step")),
     requires=("mmcv>=1.4,<2",),
     reaches=(_CLASS,),

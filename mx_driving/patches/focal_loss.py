@@ -69,6 +69,8 @@ def _unless_native(ours: Callable) -> Callable:
 
 PATCH = PatchRecord(
     name="focal_loss",
+    what="sigmoid focal loss where mmcv was built without NPU kernels",
+    what_zh="mmcv 编译时没有 NPU 算子时的 sigmoid focal loss",
     targets=(
         Replace("mmcv._ext:sigmoid_focal_loss_forward", _unless_native(forward), wrap=True, optional=NO_EXT),
         Replace("mmcv._ext:sigmoid_focal_loss_backward", _unless_native(backward), wrap=True, optional=NO_EXT),

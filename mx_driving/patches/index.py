@@ -55,6 +55,8 @@ def _register() -> Callable[[], None]:
 
 PATCH = PatchRecord(
     name="index",
+    what="`x[mask]` with a boolean mask goes to `masked_select`",
+    what_zh="布尔掩码索引 `x[mask]` 改走 `masked_select`",
     targets=(Effect("aten::index.Tensor on PrivateUse1", _register),),
     devices=("npu",),
     why="indexing by a mask runs on the host on several Ascend generations; on a CPU masked_select is ten times slower",

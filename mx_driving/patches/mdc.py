@@ -69,6 +69,8 @@ _FUNCTION = "mmcv.ops.modulated_deform_conv:ModulatedDeformConv2dFunction"
 
 PATCH = PatchRecord(
     name="mdc",
+    what="modulated deformable convolution (v2)",
+    what_zh="调制可变形卷积（v2）",
     targets=(
         Replace(f"{_FUNCTION}.forward", _forward),
         Replace(f"{_FUNCTION}.backward", _backward),

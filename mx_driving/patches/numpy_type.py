@@ -48,6 +48,14 @@ def _reach_workers() -> Callable[[], None]:
 
 PATCH = PatchRecord(
     name="numpy_type",
+    what=(
+        "the type names that numpy removed (`np.bool`), in data workers too (not in those of mmengine's "
+        "`IterBasedTrainLoop`, which start before any hook)"
+    ),
+    what_zh=(
+        "numpy 已删除的类型名（`np.bool` 等），数据加载进程里同样有效（mmengine 的 `IterBasedTrainLoop` 除外"
+        "，它的进程在任何 hook 之前就已启动）"
+    ),
     targets=(
         *(Provide(f"numpy:{name}", value) for name, value in NAMES.items()),
         Effect(f"{WORKERS}._worker_loop", _reach_workers),

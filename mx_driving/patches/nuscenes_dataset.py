@@ -27,6 +27,8 @@ _DATASET = "mmdet3d.datasets.nuscenes_dataset"
 
 PATCH = PatchRecord(
     name="nuscenes_dataset",
+    what="the same for mmdet3d 0.17 - 1.0",
+    what_zh="同上，用于 mmdet3d 0.17 - 1.0",
     targets=(
         Replace(f"{_DATASET}:output_to_nusc_box", _lidar, wrap=True, requires=("mmdet3d>=1.0.0rc0",)),
         Replace(f"{_DATASET}:output_to_nusc_box", _lidar_before_1_0, wrap=True, requires=("mmdet3d<1.0.0rc0",)),

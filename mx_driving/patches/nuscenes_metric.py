@@ -19,6 +19,8 @@ def _output_to_nusc_box(original: Callable, detection: Any) -> Any:
 
 PATCH = PatchRecord(
     name="nuscenes_metric",
+    what="predictions to nuScenes boxes by arrays",
+    what_zh="预测结果按数组整体转换为 nuScenes 框",
     targets=(Replace("mmdet3d.evaluation.metrics.nuscenes_metric:output_to_nusc_box", _output_to_nusc_box, wrap=True),),
     requires=("mmdet3d>=1.1,<1.5",),
     devices=ANYWHERE,

@@ -50,6 +50,8 @@ def _bottleneck(original: Callable, self: Any, x: Tensor) -> Tensor:
 
 PATCH = PatchRecord(
     name="resnet_add_relu",
+    what="shortcut addition and ReLU of a residual block in one pass",
+    what_zh="残差块的相加与 ReLU 合并为一次访存",
     targets=(
         Replace("mmdet.models.backbones.resnet:BasicBlock.forward", _basic_block, wrap=True),
         Replace("mmdet.models.backbones.resnet:Bottleneck.forward", _bottleneck, wrap=True),

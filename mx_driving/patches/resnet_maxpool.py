@@ -32,6 +32,8 @@ def _forward(original: Callable, self: Any, x: Tensor) -> Tuple[Tensor, ...]:
 
 PATCH = PatchRecord(
     name="resnet_maxpool",
+    what="the pooling of ResNet's stem",
+    what_zh="ResNet 首层的最大池化",
     targets=(Replace("mmdet.models.backbones.resnet:ResNet.forward", _forward, wrap=True),),
     requires=("mmdet>=2.14,<3.4",),
     reaches=("mmdet.models.backbones.resnet:ResNet",),

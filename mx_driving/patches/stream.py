@@ -35,6 +35,8 @@ def _return_bare(original: Callable, ctx: Any, *grads: Tensor) -> Any:
 
 PATCH = PatchRecord(
     name="stream",
+    what="mmcv 1.x copies a batch to the NPU without background streams",
+    what_zh="mmcv 1.x 直接把数据拷到 NPU，不用后台流",
     targets=(
         Replace("mmcv.parallel._functions:Scatter.forward", _scatter),
         Replace("torch.nn.parallel._functions:Scatter.forward", _copy_bare, wrap=True),
