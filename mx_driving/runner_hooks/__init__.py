@@ -21,8 +21,10 @@ if not (_has_mmcv1 or _has_mmengine):
     )
 # Both may be installed; a config built by either runner then finds the hooks in that runner's own registry.
 if _has_mmengine:
-    from mx_driving.runner_hooks.mmengine_adapter import NPUPatchHook, ProfilerHook
+    from mx_driving.runner_hooks.mmengine_patch import NPUPatchHook
+    from mx_driving.runner_hooks.mmengine_profile import ProfilerHook
 if _has_mmcv1:
-    from mx_driving.runner_hooks.mmcv1_adapter import NPUPatchHook, ProfilerHook
+    from mx_driving.runner_hooks.mmcv1_patch import NPUPatchHook
+    from mx_driving.runner_hooks.mmcv1_profile import ProfilerHook
 
 set_up()

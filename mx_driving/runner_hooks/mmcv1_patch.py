@@ -1,4 +1,4 @@
-"""NPUPatchHook and ProfilerHook for mmcv 1.x runners (EpochBasedRunner, IterBasedRunner and their subclasses).
+"""NPUPatchHook for mmcv 1.x runners.
 
 These runners have no flag that ends training. ``run`` asks ``runner.train`` and ``runner.val`` for each step of the
 workflow and goes on while the epoch (or iteration) is below the maximum: the stop ends the current ``train`` and lowers
@@ -13,29 +13,10 @@ from typing import Any, Callable, Optional
 
 from mmcv.runner import IterBasedRunner, save_checkpoint
 from mmcv.runner.hooks import HOOKS, EvalHook, Hook
-from mmcv.runner.hooks import ProfilerHook as StockProfilerHook
-from mmcv.utils import Registry
 
-from mx_driving.runner_hooks.base import PatchHookBase, ProfilerHookBase
-from mx_driving.training.run import Run
+from mx_driving.runner_hooks.mmcv1_run import SCOPED, around, describe, unwrap
+from mx_driving.runner_hooks.patch_base import PatchHookBase
 from mx_driving.training.stop import StopTraining
-
-SCOPED = Registry("hook", parent=HOOKS, scope="mx_driving")
-"""Lets a config say ``type='mx_driving.ProfilerHook'``."""
-
-
-def _describe(runner: Any) -> Run:
-    return Run(runner.logger, Path(runner.work_dir or "."), runner.rank, runner.model, runner.max_iters)
-
-
-def _around(runner: Any, method: str, wrapper: Callable) -> None:
-    """Have ``wrapper(method, *args)`` called in place of a method of this runner, until ``_unwrap``."""
-    setattr(runner, method, functools.partial(wrapper, getattr(runner, method)))
-
-
-def _unwrap(runner: Any) -> None:
-    for method in ("train", "val"):
-        vars(runner).pop(method, None)
 
 
 @HOOKS.register_module()
@@ -50,8 +31,8 @@ class NPUPatchHook(PatchHookBase, Hook):
         # mmcv refuses hooks that choose a priority; no hook may see the start of an iteration that is not run.
         runner.hooks.remove(self)
         runner.hooks.insert(0, self)
-        self.begin(_describe(runner))
-        _around(runner, "train", functools.partial(self._guarded, runner))
+        self.begin(describe(runner))
+        around(runner, "train", functools.partial(self._guarded, runner))
         if self.stop_at is None:
             return
         self._stop = _Stop(runner, self.stop_at, self.validate_at_stop)
@@ -70,11 +51,11 @@ class NPUPatchHook(PatchHookBase, Hook):
 
     def after_run(self, runner: Any) -> None:
         """Save the final report, undo the patches and leave the runner as it was."""
-        self.end(_describe(runner))
+        self.end(describe(runner))
         if self._stop is not None:
             self._stop.release()
             self._stop = None
-        _unwrap(runner)
+        unwrap(runner)
 
     def _guarded(self, runner: Any, train: Callable, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -102,8 +83,8 @@ class _Stop:
         if runner.iter >= at:
             runner.logger.warning("stop_at=%d: resumed at iteration %d, nothing is left to run", at, runner.iter)
             self._end()
-        _around(runner, "train", self._train)
-        _around(runner, "val", self._val)
+        around(runner, "train", self._train)
+        around(runner, "val", self._val)
 
     def hold_evaluation(self) -> None:
         """Move the evaluation hooks' first evaluation out of reach."""
@@ -161,48 +142,3 @@ class _CheckpointAt(Hook):
             meta = {**(runner.meta or {}), "epoch": runner.epoch, "iter": self.iteration}
             path = Path(runner.work_dir or ".") / f"iter_{self.iteration}.pth"
             save_checkpoint(runner.model, str(path), optimizer=runner.optimizer, meta=meta)
-
-
-@HOOKS.register_module(force=True)
-@SCOPED.register_module()
-class ProfilerHook(ProfilerHookBase, StockProfilerHook):
-    """See ProfilerHookBase."""
-
-    __doc__ = ProfilerHookBase.__doc__
-
-    def before_run(self, runner: Any) -> None:
-        """Check the windows against the run."""
-        if self._profiling is None:
-            return super().before_run(runner)
-        self.begin(_describe(runner), runner.hooks)
-        self._profiling.skip_to(runner.iter)
-        _around(runner, "train", self._closing)
-
-    def before_train_iter(self, runner: Any) -> None:
-        """Open the window that begins with this iteration."""
-        if self._profiling is not None:
-            self._profiling.before_iteration(runner.iter)
-
-    def after_train_iter(self, runner: Any) -> None:
-        """Close the window that ends with this iteration."""
-        if self._profiling is None:
-            return super().after_train_iter(runner)
-        self._profiling.after_iteration(runner.iter)
-
-    def after_train_epoch(self, runner: Any) -> None:
-        """Leave epochs to mmcv's hook: windows reach across them."""
-        if self._profiling is None:
-            super().after_train_epoch(runner)
-
-    def after_run(self, runner: Any) -> None:
-        """Close a window that the run's end or a stop cut short."""
-        if self._profiling is not None:
-            self._profiling.close()
-            _unwrap(runner)
-
-    def _closing(self, train: Callable, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return train(*args, **kwargs)
-        except BaseException:
-            self._profiling.close()  # type: ignore[union-attr]
-            raise

@@ -1,0 +1,53 @@
+"""ProfilerHook for mmengine's runners."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from mmengine import hooks
+from mmengine.registry import HOOKS
+
+from mx_driving.runner_hooks.mmengine_run import SCOPED, around_loop, describe
+from mx_driving.runner_hooks.profile_base import ProfilerHookBase
+
+
+@HOOKS.register_module(force=True)
+@SCOPED.register_module()
+class ProfilerHook(ProfilerHookBase, hooks.ProfilerHook):
+    """See ProfilerHookBase."""
+
+    __doc__ = ProfilerHookBase.__doc__
+
+    def before_run(self, runner: Any) -> None:
+        """Check the windows against the run."""
+        if self._profiling is None:
+            return super().before_run(runner)
+        self.begin(describe(runner), runner.hooks)
+        around_loop(runner, self._closing)
+
+    def before_train(self, runner: Any) -> None:
+        """Leave out windows that a resumed run is past."""
+        if self._profiling is not None:
+            self._profiling.skip_to(runner.iter)
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Open the window that begins with this iteration."""
+        if self._profiling is not None:
+            self._profiling.before_iteration(runner.iter)
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """Close the window that ends with this iteration."""
+        if self._profiling is None:
+            return super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        self._profiling.after_iteration(runner.iter)
+
+    def after_train_epoch(self, runner: Any, metrics: Any = None) -> None:
+        """Leave epochs to mmengine's hook: windows reach across them."""
+        if self._profiling is None:
+            super().after_train_epoch(runner)
+
+    def _closing(self, run: Callable) -> Any:
+        try:
+            return run()
+        finally:
+            self._profiling.close()  # type: ignore[union-attr]
