@@ -2,6 +2,7 @@
 
 from mx_driving._core.engine import PatchSet
 from mx_driving._core.errors import PatchError, PatchSkipped, UnknownPatchError, unknown_name
+from mx_driving._core.override import override
 from mx_driving._core.record import ANYWHERE, Effect, PatchRecord, Provide, Replace
 from mx_driving._core.report import APPLIED, FAILED, SKIPPED, WAITING, Outcome, Report
 
@@ -21,5 +22,6 @@ __all__ = [
     "Replace",
     "Report",
     "UnknownPatchError",
+    "override",
     "unknown_name",
 ]

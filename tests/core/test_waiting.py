@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from mx_driving._core import APPLIED, FAILED, WAITING, PatchRecord, PatchError, PatchSet, Replace
+from mx_driving._core import APPLIED, FAILED, WAITING, PatchError, PatchRecord, PatchSet, Replace
 from mx_driving._core.waiting import _finder, when_imported
 
 
