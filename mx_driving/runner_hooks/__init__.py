@@ -7,7 +7,7 @@ custom_hooks = [dict(type='NPUPatchHook', stop_at=1000), dict(type='ProfilerHook
 from __future__ import annotations
 
 from mx_driving._core.versions import installed_version, is_installed
-from mx_driving.training.npu_setup import set_up
+from mx_driving.training.npu_setup import BY_IMPORT, hold
 
 __all__ = ["NPUPatchHook", "ProfilerHook"]
 
@@ -27,4 +27,4 @@ if _has_mmcv1:
     from mx_driving.runner_hooks.mmcv1_patch import NPUPatchHook
     from mx_driving.runner_hooks.mmcv1_profile import ProfilerHook
 
-set_up()
+hold(BY_IMPORT)

@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from mx_driving.training import arguments
 from mx_driving.training.application import Application
-from mx_driving.training.npu_setup import allow_internal_format, set_up, take_back
+from mx_driving.training.npu_setup import BY_IMPORT, hold, release
 from mx_driving.training.run import Run
 
 
@@ -56,8 +56,8 @@ class PatchHookBase:
 
     def begin(self, run: Run) -> None:
         """Apply the patches, and say so if the stop lies beyond the run."""
-        if set_up():
-            allow_internal_format(self.allow_internal_format)
+        if hold(self, self.allow_internal_format):
+            release(BY_IMPORT)
             if run.rank == 0:
                 formats = "on" if self.allow_internal_format else "off"
                 run.logger.info(
@@ -71,7 +71,7 @@ class PatchHookBase:
         """Save the final report, undo the patches and restore torch_npu's options."""
         self._patching.end(run)
         if self._patching.restore:
-            take_back()
+            release(self)
 
     def is_due(self, iteration: int) -> bool:
         """Tell whether so many iterations are enough."""

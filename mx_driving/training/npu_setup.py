@@ -1,4 +1,4 @@
-"""What a script for CUDA needs on an NPU, done when ``mx_driving.runner_hooks`` is imported.
+"""What a script for CUDA needs on an NPU, from the import of ``mx_driving.runner_hooks`` to the end of the last run.
 
 ``custom_imports`` runs before the model is built, and scripts of the mmcv 1.x line call ``.cuda()`` long before
 ``before_run``: so this cannot wait for a hook. Without an NPU nothing happens.
@@ -15,40 +15,54 @@ import torch
 from mx_driving._core import PatchRecord, PatchSet, Replace
 from mx_driving.device import npu_problem
 
+BY_IMPORT = "mx_driving.runner_hooks"
+"""Holds the set-up from the import of the hooks to the first run, which then holds it itself."""
+
 _before: Optional[Dict[str, Any]] = None
-"""The options as they were before ``set_up`` changed them; None while they are as they were."""
+"""The options as they were before the first holder; None while they are as they were."""
+
+_holders: Dict[Any, bool] = {}
+"""Who needs the set-up, the latest last, and whether private formats are allowed there."""
 
 
-def set_up() -> bool:
-    """Route CUDA calls (and nccl) to the NPU, with private formats and just-in-time compilation off; tell if done.
+def hold(holder: Any, internal_format: bool = False) -> bool:
+    """Set up on behalf of a holder and tell if it is done; without an NPU nothing happens.
 
-    ``take_back`` restores the two options. The routing is torch_npu's own ``transfer_to_npu``, which rewrites torch in
-    about a hundred places and offers no way back: it stays until the process ends.
+    CUDA calls (and nccl) go to the NPU, just-in-time compilation is off, private memory formats are as the latest
+    holder says. The routing is torch_npu's own ``transfer_to_npu``, which rewrites torch in about a hundred places and
+    offers no way back: it stays until the process ends.
+
+    Args:
+        holder: hashable; holding twice counts once.
+        internal_format: whether torch_npu may use its private memory formats.
     """
     global _before
-    if _before is not None:
-        return True
-    if npu_problem():
-        return False
-    before = {"formats": _formats_allowed(), "jit": not _npu().is_jit_compile_false()}
-    _route_cuda_calls()
-    _before = before  # only now: a routing that failed is tried again, and no log says that it is done
-    allow_internal_format(False)
-    _npu().set_compile_mode(jit_compile=False)
+    if _before is None:
+        if npu_problem():
+            return False
+        before = {"formats": _formats_allowed(), "jit": not _npu().is_jit_compile_false()}
+        _route_cuda_calls()
+        _before = before  # only now: a routing that failed is tried again, and no log says that it is done
+        _npu().set_compile_mode(jit_compile=False)
+    _holders.pop(holder, None)
+    _holders[holder] = internal_format
+    _allow_internal_format(internal_format)
     return True
 
 
-def take_back() -> None:
-    """Restore the options that ``set_up`` and ``allow_internal_format`` changed."""
+def release(holder: Any) -> None:
+    """Let go: what the latest holder that is left asked for is in force again; after the last, what was at first."""
     global _before
-    if _before is not None:
-        allow_internal_format(_before["formats"])
-        _npu().set_compile_mode(jit_compile=_before["jit"])
-        _before = None
+    if _holders.pop(holder, None) is None or _before is None:
+        return
+    if _holders:
+        return _allow_internal_format(list(_holders.values())[-1])
+    _allow_internal_format(_before["formats"])
+    _npu().set_compile_mode(jit_compile=_before["jit"])
+    _before = None
 
 
-def allow_internal_format(allowed: bool) -> None:
-    """Let torch_npu use its private memory formats, or not."""
+def _allow_internal_format(allowed: bool) -> None:
     _npu().config.allow_internal_format = allowed
 
 

@@ -9,9 +9,9 @@ import torch
 import torch_npu  # noqa: F401 - brings the device
 
 from mx_driving.profiling import Window, open_recorder
-from mx_driving.training.npu_setup import set_up
+from mx_driving.training.npu_setup import hold
 
-set_up()  # transfer_to_npu puts torch_npu's profiler under the names of torch's: both must still work
+hold("test")  # transfer_to_npu puts torch_npu's profiler under the names of torch's: both must still work
 model = torch.nn.Conv2d(3, 4, 3).npu()
 
 

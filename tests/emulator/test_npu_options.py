@@ -47,18 +47,35 @@ def test_restore_false_keeps_the_options(run):
 def test_a_set_up_that_failed_is_tried_again(emulate):
     lines = (
         "import sys, torch, torch_npu",
-        "from mx_driving.training import npu_setup",  # sets up, and is taken back
-        "npu_setup.take_back()",
+        "from mx_driving.training import npu_setup",
+        "npu_setup.hold('import'); npu_setup.release('import')",
         "routing = sys.modules.pop('torch_npu.contrib.transfer_to_npu')",
         "sys.modules['torch_npu.contrib.transfer_to_npu'] = None",
-        "try: npu_setup.set_up()",
+        "try: npu_setup.hold('run')",
         "except ImportError: print('failed')",
         "sys.modules['torch_npu.contrib.transfer_to_npu'] = routing",
         "torch.npu.set_compile_mode(jit_compile=True)",
-        "print(npu_setup.set_up(), torch.npu.is_jit_compile_false())",
+        "print(npu_setup.hold('run'), torch.npu.is_jit_compile_false())",
     )
     done = emulate(script=["-c", "\n".join(lines)])
     assert done.stdout.split()[-3:] == ["failed", "True", "True"], done.stderr[-2000:]
+
+
+def test_an_inner_run_leaves_the_outer_ones_options(emulate):
+    lines = (
+        "import torch, torch_npu",
+        "from mx_driving.training import npu_setup",
+        "def seen(): return torch_npu._C._npu_getOption('ALLOW_INTERNAL_FORMAT'), torch.npu.is_jit_compile_false()",
+        "torch.npu.config.allow_internal_format = True; torch.npu.set_compile_mode(jit_compile=True)",
+        "npu_setup.hold('outer', True); npu_setup.hold('inner'); print(*seen())",
+        "npu_setup.release('inner'); print(*seen())",
+        "npu_setup.release('inner'); npu_setup.release('nobody'); print(*seen())",
+        "npu_setup.hold('inner'); npu_setup.release('outer'); print(*seen())",
+        "npu_setup.release('inner'); print(*seen())",
+    )
+    done = emulate(script=["-c", "\n".join(lines)])
+    off, on = ["b'disable'", "True"], ["b'enable'", "True"]
+    assert done.stdout.split()[-10:] == [*off, *on, *on, *off, "b'enable'", "False"], done.stderr[-2000:]
 
 
 def test_internal_formats_are_switched_by_the_hook(plain, run):

@@ -13,8 +13,8 @@ owners = {"torch": torch, "Tensor": torch.Tensor, "Module": torch.nn.Module, "cu
 before = {name: dict(vars(owner)) for name, owner in owners.items()}
 import mx_driving.runner_hooks
 from mx_driving.training import npu_setup
-set_up = npu_setup.set_up()
-npu_setup.take_back()
+set_up = npu_setup.hold("test")
+npu_setup.release("test")
 changed = [f"{name}.{key}" for name, old in before.items() for key, value in old.items()
            if vars(owners[name]).get(key) is not value]
 print(json.dumps({"set_up": set_up, "changed": changed, "looked_at": sum(map(len, before.values()))}))
