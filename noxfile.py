@@ -234,6 +234,7 @@ def lint(session: nox.Session) -> None:
         session.run("ruff", "check", ".")
         session.run("ruff", "format", "--check", ".")
         session.run("mypy")
+        session.run("python", "ci/patch_tables.py", "--check")
         files = sorted(path for path in ROOT.glob("csrc/**/*") if path.suffix in (".c", ".cpp", ".h"))
         session.run("clang-format", "--dry-run", "-Werror", *(str(path.relative_to(ROOT)) for path in files))
 

@@ -1,4 +1,4 @@
-"""What setup.py does for NPUs: build ``mx_driving._operators_npu`` where torch_npu is, and ship the emulator's sources."""
+"""What setup.py does for NPUs: build ``_operators_npu`` where torch_npu is, and ship the emulator's sources."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def npu_extensions(cpp_extension: Any) -> List[Extension]:
     """Return the extension of ``csrc/npu``, or nothing where torch_npu is absent or of another release than torch.
 
     torch_npu is found, not imported: without CANN it does not import.
-    Args: cpp_extension: ``torch.utils.cpp_extension.CppExtension``.
+
+    Args:
+        cpp_extension: ``torch.utils.cpp_extension.CppExtension``.
     """
     if importlib.util.find_spec("torch_npu") is None:
         return []

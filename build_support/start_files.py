@@ -21,8 +21,11 @@ BOOTSTRAP = Path("mx_driving", "bootstrap")
 def start_files(root: Path) -> Dict[str, str]:
     """Return the start-up files by name.
 
-    Args: root (Path): the source tree.
-    Returns: dict[str, str]: contents; the settings file is empty, which means off.
+    Args:
+        root: the source tree.
+
+    Returns:
+        Contents; the settings file is empty, which means off.
     """
     texts = run_path(str(root / BOOTSTRAP / "startup.py"))
     return {

@@ -1,4 +1,4 @@
-"""Move OpenMMLab training to Ascend NPUs by a few lines of config; importing this loads neither torch nor ``_operators``."""
+"""Move OpenMMLab training to Ascend NPUs by a few lines of config; importing this loads neither torch nor operators."""
 
 __version__ = "0.1.0"
 

@@ -18,9 +18,15 @@ __all__ = ["FINDER", "MmcvVersionWarning", "Request", "VersionFinder", "activate
 def activate(value: Union[str, bytes], origin: str) -> VersionFinder:
     """Switch the bootstrap on with a value that the starter found; it is checked here, not at interpreter start.
 
-    Args: value (str | bytes): ``auto`` or a version, optionally followed by packages. origin (str): where it stood.
-    Returns: VersionFinder: now on ``sys.meta_path``.
-    Raises: ValueError: if the value is neither.
+    Args:
+        value: ``auto`` or a version, optionally followed by packages.
+        origin: where it stood.
+
+    Returns:
+        Now on ``sys.meta_path``.
+
+    Raises:
+        ValueError: if the value is neither.
     """
     FINDER.add(parse_request(value, origin))
     return FINDER

@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Carry out one action.
 
-    Returns: int: exit code; 0 done, 1 something is wrong with the installation or the value.
+    Returns:
+        Exit code; 0 done, 1 something is wrong with the installation or the value.
     """
     if arguments.action == "status":
         lines, in_order = status()

@@ -121,7 +121,8 @@ class CheckedLoader:
     def exec_module(self, module: ModuleType) -> None:
         """Loader protocol: run the module's code; a failing check of it gets a sentence that explains.
 
-        Raises: whatever the module raises, the very exception object.
+        Raises:
+            whatever the module raises, the very exception object.
         """
         module.__loader__ = self._loader
         if module.__spec__ is not None:

@@ -65,7 +65,8 @@ def installed_mmcv() -> Optional[str]:
 def status() -> Tuple[List[str], bool]:
     """Describe the bootstrap in this environment.
 
-    Returns: tuple[list[str], bool]: lines to print, and whether everything is in order.
+    Returns:
+        Lines to print, and whether everything is in order.
     """
     directory = switch.site_directory()
     state = switch.current(directory)

@@ -32,10 +32,15 @@ class Request(NamedTuple):
 def parse_request(value: Union[str, bytes], origin: str) -> Request:
     """Check a value strictly: ``auto`` or a PEP 440 version, then packages, separated by commas.
 
-    Args: value (str | bytes): for example ``auto``, ``1.6.0`` or ``auto,mmdet``.
-          origin (str): where it came from, for messages.
-    Returns: Request.
-    Raises: ValueError: if it is anything else; the message quotes no more than its beginning.
+    Args:
+        value: for example ``auto``, ``1.6.0`` or ``auto,mmdet``.
+        origin: where it came from, for messages.
+
+    Returns:
+        Request.
+
+    Raises:
+        ValueError: if it is anything else; the message quotes no more than its beginning.
     """
     text = value.decode("utf-8-sig", "replace") if isinstance(value, bytes) else value
     first, *also = [part.strip() for part in text.strip().split(",")]
@@ -45,10 +50,16 @@ def parse_request(value: Union[str, bytes], origin: str) -> Request:
 def make_request(version: str, also: Sequence[str], origin: str) -> Request:
     """Build a request from its parts.
 
-    Args: version (str): ``auto`` or a PEP 440 version.
-          also (Sequence[str]): any of mmengine, mmdet, mmseg.
-    Returns: Request.
-    Raises: TypeError: if the version is no text; ValueError: if it is no version, or a package is not one of those.
+    Args:
+        version: ``auto`` or a PEP 440 version.
+        also: any of mmengine, mmdet, mmseg.
+
+    Returns:
+        Request.
+
+    Raises:
+        TypeError: if the version is no text
+        ValueError: if it is no version, or a package is not one of those.
     """
     if not isinstance(version, str):
         raise TypeError(f"expected 'auto' or a version such as '1.6.0', got {type(version).__name__}: quote it")

@@ -22,8 +22,11 @@ NEVER = frozenset(("mmap", "mmcv", "mmengine"))
 def may_check(name: str) -> bool:
     """Tell cheaply whether a module of this dotted name can be one that asserts a version of mmcv.
 
-    Args: name (str): full module name; only its last part counts, so ``projects.mmdet3d_plugin`` qualifies.
-    Returns: bool.
+    Args:
+        name: full module name; only its last part counts, so ``projects.mmdet3d_plugin`` qualifies.
+
+    Returns:
+        Bool.
     """
     last = name.rpartition(".")[2]
     return last.startswith("mm") and last not in NEVER
@@ -37,9 +40,14 @@ def killed() -> bool:
 def requested(directory: str) -> "Optional[Tuple[Union[str, bytes], str]]":
     """Return what is switched on and by whom, unchecked.
 
-    Args: directory (str): where the settings file lies.
-    Returns: the value and a readable origin; None when everything is off.
-    Raises: OSError: if the settings file is there but cannot be read.
+    Args:
+        directory: where the settings file lies.
+
+    Returns:
+        The value and a readable origin; None when everything is off.
+
+    Raises:
+        OSError: if the settings file is there but cannot be read.
     """
     if killed():
         return None
@@ -103,7 +111,8 @@ def _one_line(origin: str, exc: Exception) -> str:
 def start(directory: "Optional[str]" = None) -> None:
     """Put the waiting finder in place if the bootstrap is switched on; called by the ``.pth`` and ``.start`` files.
 
-    Args: directory (str | None): where the settings file lies; this file's own directory by default.
+    Args:
+        directory: where the settings file lies; this file's own directory by default.
     """
     try:
         request = requested(directory or os.path.dirname(os.path.abspath(__file__)))

@@ -58,8 +58,11 @@ def file_problems(directory: Path) -> List[str]:
 def current(directory: Optional[Path]) -> State:
     """Read the variable, the kill switch and the settings file the way an interpreter start does.
 
-    Args: directory (Path | None): the site directory; None leaves out the settings file.
-    Returns: State: never raises for what a user may have written.
+    Args:
+        directory: the site directory; None leaves out the settings file.
+
+    Returns:
+        What is in force; never raises for what a user may have written.
     """
     if killed():
         return State(None, f"{KILL_VARIABLE}={os.environ[KILL_VARIABLE]}")
@@ -78,8 +81,12 @@ def current(directory: Optional[Path]) -> State:
 def write(request: Optional[Request]) -> Path:
     """Switch the environment on, or off with None.
 
-    Returns: Path: the settings file.
-    Raises: FileNotFoundError: if the start-up files are not installed; OSError: if the file cannot be written.
+    Returns:
+        The settings file.
+
+    Raises:
+        FileNotFoundError: if the start-up files are not installed.
+        OSError: if the file cannot be written.
     """
     directory = site_directory()
     if directory is None:

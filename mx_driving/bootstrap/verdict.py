@@ -23,10 +23,15 @@ class Verdict(NamedTuple):
 def decide(package: str, target: str, true: str, window: Optional[Window], request: Request) -> Verdict:
     """Choose what ``package`` sees of ``target``.
 
-    Args: package (str): the package that checks. target (str): the package whose version is checked.
-          true (str): the installed version of the target. window (Window | None): what the package asserts, if known.
-          request (Request): what the user asked for.
-    Returns: Verdict: a version to show with its warning, or a reason why none can help, or neither when all is well.
+    Args:
+        package: the package that checks.
+        target: the package whose version is checked.
+        true: the installed version of the target.
+        window: what the package asserts, if known.
+        request: what the user asked for.
+
+    Returns:
+        A version to show with its warning, or a reason why none can help, or neither when all is well.
     """
     if target == "mmcv" and request.version is not None:
         return _explicit(package, true, window, request)

@@ -61,9 +61,14 @@ class Version(NamedTuple):
 def parse(text: str) -> Version:
     """Take a PEP 440 version apart.
 
-    Args: text (str): for example ``2.0.0rc4`` or ``1.7.2+npu``.
-    Returns: Version.
-    Raises: ValueError: if the text is no version.
+    Args:
+        text: for example ``2.0.0rc4`` or ``1.7.2+npu``.
+
+    Returns:
+        What compares like PEP 440.
+
+    Raises:
+        ValueError: if the text is no version.
     """
     match = _PATTERN.fullmatch(text.strip()) if len(text) <= MAX_LENGTH else None
     if match is None:
@@ -141,7 +146,9 @@ class Window(NamedTuple):
         """Tell whether every comparison helper in use would accept this version.
 
         A package's helper is not executed to find out which one it has, so a version must satisfy all three orders.
-        Raises: ValueError: if the text is no version.
+
+        Raises:
+            ValueError: if the text is no version.
         """
         version = parse(text)
         if list_key(version) is None:
@@ -153,11 +160,16 @@ class Window(NamedTuple):
 def nearest(window: Window, true: str, releases: Sequence[str] = ()) -> Optional[str]:
     """Return the version inside a window that is nearest to the true one.
 
-    Args: window (Window): what the package accepts.
-          true (str): the installed version, outside the window.
-          releases (Sequence[str]): versions that exist; the bounds and their neighbours are considered as well.
-    Returns: str | None: None when the window is empty.
-    Raises: ValueError: if ``true`` is no version.
+    Args:
+        window: what the package accepts.
+        true: the installed version, outside the window.
+        releases: versions that exist; the bounds and their neighbours are considered as well.
+
+    Returns:
+        None when the window is empty.
+
+    Raises:
+        ValueError: if ``true`` is no version.
     """
     version = parse(true)
     if window.admits(version.public):

@@ -65,10 +65,11 @@ class _LiveBuiltins(Dict[str, Any]):
 class Scope:
     """What one module sees while its body runs.
 
-    Args: namespace (dict): the module's globals.
-          root (str): the package that the module belongs to; it always sees itself as it is.
-          targets (Collection[str]): packages whose version may be shown differently.
-          decide (Decide): asked once for every target that the module imports.
+    Args:
+        namespace: the module's globals.
+        root: the package that the module belongs to; it always sees itself as it is.
+        targets: packages whose version may be shown differently.
+        decide: asked once for every target that the module imports.
     """
 
     def __init__(self, namespace: Dict[str, Any], root: str, targets: Sequence[str], decide: Decide) -> None:

@@ -39,8 +39,11 @@ class _Value(NamedTuple):
 def read_checks(source: str) -> Checks:
     """Find the version checks that run when this source is imported.
 
-    Args: source (str): Python source of a package's ``__init__`` or of a module.
-    Returns: Checks: empty when nothing is checked or the source does not parse.
+    Args:
+        source: Python source of a package's ``__init__`` or of a module.
+
+    Returns:
+        Empty when nothing is checked or the source does not parse.
     """
     if "__version__" not in source or not any(target in source for target in TARGETS):
         return Checks({}, set())

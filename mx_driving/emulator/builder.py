@@ -74,8 +74,11 @@ def _home() -> Path:
 def build(progress: Optional[TextIO] = None) -> Path:
     """Return the directory of the emulated CANN libraries for this environment, building them if need be.
 
-    Args: progress (text stream): where to report what is compiled; standard error by default.
-    Raises: EmulatorError: torch_npu missing or of another release, no C++ compiler, or a compile error.
+    Args:
+        progress: where to report what is compiled; standard error by default.
+
+    Raises:
+        EmulatorError: torch_npu missing or of another release, no C++ compiler, or a compile error.
     """
     installation = find_installation()
     root = source_root()
@@ -117,7 +120,8 @@ def _build_atomically(installation: Installation, root: Path, target: Path, prog
 def working_directory(parent: Path) -> tempfile.TemporaryDirectory:
     """Make a directory in the cache that vanishes with its ``with`` block.
 
-    Raises: EmulatorError: the cache cannot be written.
+    Raises:
+        EmulatorError: the cache cannot be written.
     """
     try:
         parent.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,8 @@ class Installation:
 def find_installation() -> Installation:
     """Read both packages' versions from their files and check that they fit.
 
-    Raises: EmulatorError: a package is missing, torch is a CUDA build, or the releases differ.
+    Raises:
+        EmulatorError: a package is missing, torch is a CUDA build, or the releases differ.
     """
     torch, torch_npu = _package_dir("torch"), _package_dir("torch_npu")
     torch_version, cuda = _read_version(torch)

@@ -23,12 +23,15 @@ _SETTINGS = {"MEMORY_GB": r"[1-9]\d{0,3}", "HCCL_TIMEOUT": r"[1-9]\d{0,5}", "CAN
 class Machine:
     """What to emulate.
 
-    Args: devices (int): number of NPUs, 1 to 16.
-        soc (str): what aclrtGetSocName answers, ``Ascend...``; torch_npu chooses routes by it.
-        fail (tuple[str]): operators that return an error, ``name[=code][@run]``: at their check, or with ``@run`` when
-            the kernel runs (asynchronously, so the error arrives at the next synchronisation, as on the device).
-        count (Path): file to which every process appends ``route name calls`` lines when it ends.
-    Raises: EmulatorError: devices out of range, a chip or a fault that cannot be read, a file that cannot be written.
+    Args:
+        devices: number of NPUs, 1 to 16.
+        soc: what aclrtGetSocName answers, ``Ascend...``; torch_npu chooses routes by it.
+        fail: operators that return an error, ``name[=code][@run]``: at their check, or with ``@run`` when the kernel
+            runs (asynchronously, so the error arrives at the next synchronisation, as on the device).
+        count: file to which every process appends ``route name calls`` lines when it ends.
+
+    Raises:
+        EmulatorError: devices out of range, a chip or a fault that cannot be read, a file that cannot be written.
     """
 
     devices: int = 1
@@ -59,7 +62,8 @@ def _check_writable(file: Path) -> None:
 def child_environment(machine: Machine, libraries: Path, environment: Mapping[str, str]) -> Dict[str, str]:
     """A copy of ``environment`` in which torch_npu finds the emulated libraries first, and is not told of a real CANN.
 
-    Raises: EmulatorError: a variable of the emulator's holds what it may not.
+    Raises:
+        EmulatorError: a variable of the emulator's holds what it may not.
     """
     child = {name: value for name, value in environment.items() if not name.startswith((_PREFIX, *_CANN))}
     child.update(_settings(environment))

@@ -14,8 +14,12 @@ from mx_driving.emulator.errors import EmulatorError
 def without_operators(libraries: Path, names: Sequence[str]) -> Path:
     """Return a directory of libraries that do not export these operators, made beside ``libraries`` if need be.
 
-    Args: libraries (Path): what ``build`` returned. names: such as ``aclnnAdd``; both phases vanish.
-    Raises: EmulatorError: a name that the library does not export.
+    Args:
+        libraries: what ``build`` returned.
+        names: such as ``aclnnAdd``; both phases vanish.
+
+    Raises:
+        EmulatorError: a name that the library does not export.
     """
     if not names:
         return libraries

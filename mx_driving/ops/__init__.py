@@ -5,7 +5,8 @@ for ``torch.compile``, and a gradient. On CUDA there is no kernel: the stock one
 the library if torch_npu is: torch before 2.5 does not load it by itself, so a script of yours imports torch_npu first.
 """
 
-from mx_driving.ops._library import is_built, load
+from mx_driving.ops._library import is_built as is_built
+from mx_driving.ops._library import load as load
 from mx_driving.ops.add_relu import add_relu
 from mx_driving.ops.deform_conv2d import deform_conv2d, deform_conv2d_backward
 from mx_driving.ops.max_pool2d import max_pool2d
@@ -16,8 +17,6 @@ __all__ = [
     "add_relu",
     "deform_conv2d",
     "deform_conv2d_backward",
-    "is_built",
-    "load",
     "max_pool2d",
     "modulated_deform_conv2d",
     "modulated_deform_conv2d_backward",

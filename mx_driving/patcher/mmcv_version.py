@@ -45,11 +45,17 @@ def patch_mmcv_version(version: str, also: Sequence[str] = ()) -> MmcvVersionPat
     ``mmcv.__version__`` itself stays the true one, before, after and for everybody else. mmcv may be imported already
     or not; the packages that check must not be, so call this before them. None of them is imported here.
 
-    Args: version (str): the version to show, such as ``"1.6.0"``, or ``"auto"`` for the nearest one inside the window
-              that each package asserts.
-          also (Sequence[str]): of mmengine, mmdet and mmseg those whose range errors are met automatically too.
-    Returns: MmcvVersionPatch: may be ignored, or used in a ``with``, or undone.
-    Raises: TypeError: if the version is no text; ValueError: if it is neither "auto" nor a version (PEP 440).
+    Args:
+        version: the version to show, such as ``"1.6.0"``, or ``"auto"`` for the nearest one inside the window that each
+            package asserts.
+        also: of mmengine, mmdet and mmseg those whose range errors are met automatically too.
+
+    Returns:
+        A handle that may be ignored, or used in a ``with``, or undone.
+
+    Raises:
+        TypeError: if the version is no text.
+        ValueError: if it is neither "auto" nor a version (PEP 440).
     """
     patch = MmcvVersionPatch(make_request(version, also, f'patch_mmcv_version("{version}")'))
     for name in imported_checkers():

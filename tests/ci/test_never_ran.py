@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from repository_scripts import ROOT, CI
+from repository_scripts import CI, ROOT
 
 SUITE = """
 import os

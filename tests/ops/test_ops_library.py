@@ -17,6 +17,7 @@ from mx_driving import ops
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path(mx_driving.__file__).parent
+ops.load()
 
 BROKEN_LIBRARIES = {
     "undefined-symbol": """
@@ -35,7 +36,7 @@ BROKEN_LIBRARIES = {
     """,
 }
 MESSAGES = {
-    "undefined-symbol": f"expected mx_driving._operators to be built for torch {torch.__version__}, but it does not load",
+    "undefined-symbol": f"to be built for torch {torch.__version__}, but it does not load",
     "another-release": f"built for torch {torch.__version__}, but it was built for torch 1.0.0",
 }
 
@@ -50,7 +51,7 @@ def copy(tmp_path):
 
 def last_line_of_import(folder):
     """Import the operators from ``folder`` in a new interpreter and return the last line of its complaint."""
-    code = f"import sys; sys.path.insert(0, {str(folder)!r}); import mx_driving.ops"
+    code = f"import sys; sys.path.insert(0, {str(folder)!r}); import mx_driving.ops; mx_driving.ops.load()"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=folder)
     assert result.returncode == 1, result.stdout
     return result.stderr.strip().splitlines()[-1]
@@ -58,8 +59,8 @@ def last_line_of_import(folder):
 
 def test_missing_library_says_how_to_build_it(copy):
     assert last_line_of_import(copy) == (
-        "ImportError: mx_driving.ops: expected the compiled operators mx_driving._operators, but they were not built; run "
-        "`pip install --no-build-isolation .` in mx_driving's sources"
+        "ImportError: mx_driving.ops: expected the compiled operators mx_driving._operators, but they were not built; "
+        "run `pip install --no-build-isolation .` in mx_driving's sources"
     )
 
 
@@ -81,7 +82,7 @@ def test_one_openmp_runtime_serves_torch_and_us(tmp_path):
     if not sys.platform.startswith("linux"):
         pytest.skip("reads /proc/self/maps")
     code = (
-        "import mx_driving.ops; lines = open('/proc/self/maps').read().split();"
+        "import mx_driving.ops; mx_driving.ops.load(); lines = open('/proc/self/maps').read().split();"
         "print(len({line for line in lines if 'libgomp' in line or 'libiomp' in line or 'libomp' in line}))"
     )
     # Not from the sources' folder: -c would put it on the path, and the operators are built elsewhere.
