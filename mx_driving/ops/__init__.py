@@ -8,18 +8,40 @@ the library if torch_npu is: torch before 2.5 does not load it by itself, so a s
 from mx_driving.ops._library import is_built as is_built
 from mx_driving.ops._library import load as load
 from mx_driving.ops.add_relu import add_relu
+from mx_driving.ops.boxes_overlap_bev import boxes_overlap_bev
 from mx_driving.ops.deform_conv2d import deform_conv2d, deform_conv2d_backward
+from mx_driving.ops.dynamic_scatter import dynamic_scatter
+from mx_driving.ops.dynamic_voxelize import dynamic_voxelize
+from mx_driving.ops.get_indice_pairs import get_indice_pairs
+from mx_driving.ops.hard_voxelize import hard_voxelize
+from mx_driving.ops.indice_conv import indice_conv
+from mx_driving.ops.indice_maxpool import indice_maxpool
 from mx_driving.ops.max_pool2d import max_pool2d
 from mx_driving.ops.modulated_deform_conv2d import modulated_deform_conv2d, modulated_deform_conv2d_backward
 from mx_driving.ops.ms_deform_attn import ms_deform_attn, ms_deform_attn_backward
+from mx_driving.ops.nms3d import nms3d
+from mx_driving.ops.nms3d_normal import nms3d_normal
+from mx_driving.ops.points_in_boxes_all import points_in_boxes_all
+from mx_driving.ops.points_in_boxes_part import points_in_boxes_part
 
 __all__ = [
     "add_relu",
+    "boxes_overlap_bev",
     "deform_conv2d",
     "deform_conv2d_backward",
+    "dynamic_scatter",
+    "dynamic_voxelize",
+    "get_indice_pairs",
+    "hard_voxelize",
+    "indice_conv",
+    "indice_maxpool",
     "max_pool2d",
     "modulated_deform_conv2d",
     "modulated_deform_conv2d_backward",
     "ms_deform_attn",
     "ms_deform_attn_backward",
+    "nms3d",
+    "nms3d_normal",
+    "points_in_boxes_all",
+    "points_in_boxes_part",
 ]

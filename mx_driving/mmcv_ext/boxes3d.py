@@ -1,0 +1,46 @@
+"""3D boxes under the names and arguments of mmcv's extension; results are written into the tensors given."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from mx_driving.ops.boxes_overlap_bev import boxes_overlap_bev
+from mx_driving.ops.nms3d import greedy_keep, turned_iou
+from mx_driving.ops.nms3d_normal import straight_iou
+from mx_driving.ops.points_in_boxes_all import points_in_boxes_all
+from mx_driving.ops.points_in_boxes_part import points_in_boxes_part
+
+
+def points_in_boxes_cpu_forward(boxes_tensor: Tensor, pts_tensor: Tensor, pts_indices_tensor: Tensor) -> None:
+    """Write 1 or 0 for every box [M, 7] and point [N, 3] into ``pts_indices_tensor`` [M, N]."""
+    pts_indices_tensor.copy_(points_in_boxes_all(pts_tensor.unsqueeze(0), boxes_tensor.unsqueeze(0))[0].t())
+
+
+def points_in_boxes_part_forward(boxes_tensor: Tensor, pts_tensor: Tensor, box_idx_of_points_tensor: Tensor) -> None:
+    """Write the first box of each point; see :func:`mx_driving.ops.points_in_boxes_part`."""
+    box_idx_of_points_tensor.copy_(points_in_boxes_part(pts_tensor, boxes_tensor))
+
+
+def points_in_boxes_all_forward(boxes_tensor: Tensor, pts_tensor: Tensor, box_idx_of_points_tensor: Tensor) -> None:
+    """Write 1 or 0 for every point and box; see :func:`mx_driving.ops.points_in_boxes_all`."""
+    box_idx_of_points_tensor.copy_(points_in_boxes_all(pts_tensor, boxes_tensor))
+
+
+def iou3d_boxes_overlap_bev_forward(boxes_a: Tensor, boxes_b: Tensor, ans_iou: Tensor) -> None:
+    """Write common areas into ``ans_iou`` [M, N]; see :func:`mx_driving.ops.boxes_overlap_bev`."""
+    ans_iou.copy_(boxes_overlap_bev(boxes_a, boxes_b))
+
+
+def iou3d_nms3d_forward(boxes: Tensor, keep: Tensor, num_out: Tensor, nms_overlap_thresh: float) -> None:
+    """Write the rows kept of boxes that are sorted by score, and their number; see :func:`mx_driving.ops.nms3d`."""
+    _write_kept(greedy_keep(boxes, nms_overlap_thresh, turned_iou), keep, num_out)
+
+
+def iou3d_nms3d_normal_forward(boxes: Tensor, keep: Tensor, num_out: Tensor, nms_overlap_thresh: float) -> None:
+    """As :func:`iou3d_nms3d_forward`, headings ignored."""
+    _write_kept(greedy_keep(boxes, nms_overlap_thresh, straight_iou), keep, num_out)
+
+
+def _write_kept(rows: Tensor, keep: Tensor, num_out: Tensor) -> None:
+    keep[: rows.shape[0]] = rows
+    num_out.fill_(rows.shape[0])
