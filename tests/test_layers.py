@@ -37,6 +37,12 @@ def test_every_part_of_the_package_is_classified():
     assert parts <= layers.KNOWN, "a new part of the package belongs in tests/layers.py and docs/architecture.md"
 
 
+def test_the_architecture_page_names_every_part():
+    page = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    parts = layers.KNOWN - {"__init__"}
+    assert [part for part in sorted(parts) if f"`{part}/`" not in page and f"`{part}.py`" not in page] == []
+
+
 PLANTED = {
     "plain import upwards": ("mx_driving.ops.x", "import mx_driving.patches"),
     "from import upwards": ("mx_driving.ops.x", "from mx_driving.patches import load"),
