@@ -28,7 +28,9 @@ from typing import Iterator, Sequence
 import nox
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "ci"))
+sys.path.insert(0, str(Path(__file__).resolve().parent / "build_support"))
 import build_mmcv
+import sources
 
 ROOT = Path(__file__).resolve().parent
 REQUIREMENTS = ROOT / "requirements"
@@ -41,8 +43,6 @@ DEMO_WORK = ROOT / "work_dirs" / "demo"
 MMCV = {"mmengine": "mmcv==2.1.0", "mmcv1": "mmcv-full==1.7.2"}
 NPU = {"mmengine_npu": "mmengine", "mmcv1_npu": "mmcv1"}  # environments with torch_npu on top of a line's
 ELSEWHERE = ("bootstrap", "emulator")  # folders of tests/ that have sessions of their own, named like them
-# What the package is built from; a change of any of them means another wheel.
-SOURCES = ("csrc/**/*", "mx_driving/**/*", "setup.py", "pyproject.toml", "MANIFEST.in", "build_support/*.py")
 
 # Idle OpenMP threads must sleep, not spin: with more threads than cores a training step takes ten times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -174,16 +174,12 @@ def package_wheel(session: nox.Session, name: str) -> Path:
 
     Both lines use one torch and one Python, so one wheel serves both; beside torch_npu it gets NPU kernels too.
     """
-    sources = [path for pattern in SOURCES for path in sorted(ROOT.glob(pattern)) if path.is_file()]
-    state = fingerprint([path for path in sources if "__pycache__" not in path.parts and path.suffix != ".so"])
+    state = fingerprint(sources.files())
     kind = "npu" if name in NPU else "cpu"
     folder = STATE / "wheels" / kind / state
     if not list(folder.glob("*.whl")):
         shutil.rmtree(folder.parent, ignore_errors=True)
         scratch = folder.parent / "unfinished"
-        # What an earlier state left there would get into the wheel; the object files are ninja's business and may stay.
-        for stale in ROOT.glob("build/lib*"):
-            shutil.rmtree(stale)
         # Built by the line's own Python, with torch_npu on its path: the compiler's command, which holds paths of the
         # environment, stays what it was, and the objects of the operators are not compiled a second time.
         command = [python_of(NPU.get(name, name)), "-m", "pip", "wheel", "-v", "--no-build-isolation", "--no-deps"]

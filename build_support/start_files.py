@@ -1,4 +1,4 @@
-"""Build commands that put the bootstrap's start-up files at the root of wheels, editable ones too.
+"""Build commands that put the bootstrap's start-up files at the root of wheels, and the emulator's sources into them.
 
 ``data_files`` would place them relative to the prefix of the building interpreter, which is wrong on Debian and for
 wheels that serve several Python versions; at the root of a wheel they land in site-packages and in RECORD, so that
@@ -7,6 +7,7 @@ wheels that serve several Python versions; at the root of a wheel they land in s
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from runpy import run_path
 from typing import Dict, List
@@ -16,6 +17,7 @@ from setuptools.command.editable_wheel import editable_wheel
 from wheel.wheelfile import WheelFile
 
 BOOTSTRAP = Path("mx_driving", "bootstrap")
+EMULATOR = Path("csrc", "emulator")
 
 
 def start_files(root: Path) -> Dict[str, str]:
@@ -37,20 +39,30 @@ def start_files(root: Path) -> Dict[str, str]:
 
 
 class BuildPy(build_py):
-    """``build_py`` that adds the start-up files beside the packages."""
+    """``build_py`` that adds the start-up files beside the packages, and the emulator's C++ sources inside.
+
+    An editable wheel gets the files from ``EditableWheel`` instead, and reads the sources from the source tree.
+    """
 
     def run(self) -> None:
-        """Build the packages, then write the files; an editable wheel gets them from ``EditableWheel`` instead."""
+        """Build the packages from nothing, then add the files."""
+        if self.editable_mode:
+            super().run()
+            return
+        # setuptools copies over what is there: what an earlier build left would be shipped for ever.
+        shutil.rmtree(self.build_lib, ignore_errors=True)
         super().run()
-        if not self.editable_mode:
-            for name, text in start_files(Path.cwd()).items():
-                self.mkpath(self.build_lib)
-                Path(self.build_lib, name).write_text(text, encoding="utf-8")
+        for name, text in start_files(Path.cwd()).items():
+            Path(self.build_lib, name).write_text(text, encoding="utf-8")
+        shutil.copytree(str(EMULATOR), str(Path(self.build_lib, "mx_driving", EMULATOR)))
 
     def get_outputs(self, include_bytecode: bool = True) -> List[str]:
-        """List the start-up files with the others, for commands that install or record by this list."""
-        names = () if self.editable_mode else start_files(Path.cwd())
-        return super().get_outputs(include_bytecode) + [str(Path(self.build_lib, name)) for name in names]
+        """List these files with the others, for commands that install or record by this list."""
+        outputs = super().get_outputs(include_bytecode)
+        if self.editable_mode:
+            return outputs
+        sources = [Path("mx_driving", path) for path in EMULATOR.rglob("*") if path.is_file()]
+        return outputs + [str(Path(self.build_lib, name)) for name in [*start_files(Path.cwd()), *sources]]
 
 
 class EditableWheel(editable_wheel):

@@ -11,8 +11,11 @@ import sysconfig
 from pathlib import Path
 from typing import Mapping, Sequence
 
-ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "csrc", "mx_driving", "build_support")
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "build_support"))
+
+from sources import copy as copy_sources  # noqa: E402, F401
+
 START_FILES = (
     "mx_driving_bootstrap.pth",
     "mx_driving_bootstrap.start",
@@ -21,18 +24,6 @@ START_FILES = (
 )
 #: Without the compiled operators the package is pure Python, so one wheel serves every interpreter.
 BUILD = {"MX_DRIVING_BUILD_OPS": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-
-
-def copy_sources(target: Path) -> Path:
-    """Copy what a build needs, so that no build directory appears in the repository."""
-    target.mkdir(parents=True)
-    for name in SOURCES:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
-        elif source.exists():
-            shutil.copy(source, target / name)
-    return target
 
 
 def find_interpreter(version: str) -> Path | None:
