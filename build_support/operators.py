@@ -98,6 +98,7 @@ def npu_extensions(cpp_extension: Any) -> List[Extension]:
     """Return the extension of ``csrc/npu``, or nothing where torch_npu is absent or does not fit torch.
 
     torch_npu is found, not imported: without CANN it does not import.
+
     Args:
         cpp_extension: ``torch.utils.cpp_extension.CppExtension``.
     """
