@@ -48,7 +48,7 @@ def make_environment(prefix: Path, python: str) -> Path:
     sources.mkdir()
     for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(str(ROOT / name), str(sources / name))
-    for name in ("mx_driving", "tools", "csrc"):
+    for name in ("mx_driving", "build_support", "csrc"):
         shutil.copytree(str(ROOT / name), str(sources / name), ignore=shutil.ignore_patterns("*.so", "__pycache__"))
     pip = [
         str(prefix / "bin" / "python"),

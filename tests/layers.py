@@ -19,7 +19,7 @@ SIBLINGS = (("runner_hooks", "patcher"),)
 """Layers of one height: neither imports the other."""
 
 ALONE = {
-    "bootstrap": {"_import_hook"},
+    "bootstrap": {"_import_hook", "mmcv_ext"},  # the starter hands over what finds mmcv._ext
     "emulator": set(),
     "rehearsal": {"_core", "device"},
 }

@@ -44,10 +44,16 @@ HEADER = ("patch", "status", "targets", "aliases", "in this model", "remark")
 
 @dataclass
 class Report:
-    """Outcomes of all patches of one set, in catalogue order."""
+    """Outcomes of all patches of one set, in catalogue order.
+
+    Args:
+        device: where the patches apply.
+        operators: one line about who provides mmcv's operators; empty if nobody asked.
+    """
 
     device: str
     outcomes: List[Outcome] = field(default_factory=list)
+    operators: str = ""
 
     def __getitem__(self, name: str) -> Outcome:
         return {outcome.name: outcome for outcome in self.outcomes}[name]
@@ -58,11 +64,16 @@ class Report:
 
     def table(self) -> str:
         """Return a table for the log."""
-        return f"mx_driving patches on {self.device}\n" + render(HEADER, [outcome.row() for outcome in self.outcomes])
+        table = render(HEADER, [outcome.row() for outcome in self.outcomes])
+        return "\n".join(filter(None, (f"mx_driving patches on {self.device}", table, self.operators)))
 
     def as_dict(self) -> Dict[str, Any]:
         """Return plain data for JSON."""
-        return {"device": self.device, "patches": [asdict(outcome) for outcome in self.outcomes]}
+        return {
+            "device": self.device,
+            "operators": self.operators,
+            "patches": [asdict(outcome) for outcome in self.outcomes],
+        }
 
     def save(self, path: Path) -> None:
         """Write the JSON file, whole or not at all."""

@@ -11,7 +11,12 @@ from typing import Iterable, Optional
 from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 
-DISTRIBUTIONS = {"mmcv": ("mmcv", "mmcv-full", "mmcv-lite"), "mmseg": ("mmsegmentation",)}
+DISTRIBUTIONS = {
+    "mmcv": ("mmcv", "mmcv-full", "mmcv-lite", "onedl-mmcv"),
+    "mmengine": ("mmengine", "mmengine-lite", "onedl-mmengine"),
+    "mmdet": ("mmdet", "onedl-mmdetection"),
+    "mmseg": ("mmsegmentation", "onedl-mmsegmentation"),
+}
 """Distributions that provide an import package of another name."""
 
 
@@ -56,7 +61,7 @@ def _stated_version(package: str) -> Optional[str]:
 
 
 def unmet(requirements: Iterable[str]) -> Optional[str]:
-    """Return why the first unmet requirement such as ``mmcv>=1.4,<2.3`` is not met, or None if all are.
+    """Return why the first unmet requirement such as ``mmcv>=1.4,<2.4`` is not met, or None if all are.
 
     A package whose version nobody states is taken to be in range: better one clear failure than a silent skip.
     """

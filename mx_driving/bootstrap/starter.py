@@ -108,6 +108,31 @@ def _one_line(origin: str, exc: Exception) -> str:
     return f"mx_driving: {origin} was ignored and every package sees the true mmcv: {type(exc).__name__}: {text}"
 
 
+class ExtFinder:
+    """Stands last and offers ``mmcv._ext``: what the ``.pth`` line writes out, for Pythons that do not run its code."""
+
+    @staticmethod
+    def find_spec(name: str, path: "Any" = None, target: "Any" = None) -> "Any":
+        """Meta path protocol: return a spec for ``mmcv._ext``, None for everything else."""
+        return find_ext() if name == "mmcv._ext" else None
+
+
+def offer_ext() -> None:
+    """Offer ``mmcv._ext``; called by the ``.start`` file."""
+    sys.meta_path.append(ExtFinder)
+
+
+def find_ext() -> "Any":
+    """Return the spec of mx_driving's operators for an mmcv without its own; None when killed or half uninstalled."""
+    if killed():
+        return None
+    try:
+        from mx_driving.mmcv_ext import provider
+    except ModuleNotFoundError:
+        return None
+    return provider.spec()
+
+
 def start(directory: "Optional[str]" = None) -> None:
     """Put the waiting finder in place if the bootstrap is switched on; called by the ``.pth`` and ``.start`` files.
 

@@ -1,4 +1,17 @@
-"""The functions of ``mmcv._ext`` in mmcv's calling conventions, over :mod:`mx_driving.ops`."""
+"""``mmcv._ext`` for an mmcv that was installed without its operators; importing this puts it in force.
 
-GROUPS = ("boxes3d", "sparse", "voxels")
+    import mx_driving.mmcv_ext   # before mmcv.ops; an installed mx_driving does it at interpreter start
+
+A compiled ``mmcv._ext`` is never shadowed: the finder stands last and answers only where nobody else does.
+"""
+
+from __future__ import annotations
+
+from mx_driving.mmcv_ext.provider import describe, install, is_ours
+
+__all__ = ["GROUPS", "describe", "install", "is_ours"]
+
+GROUPS = ("boxes3d", "misc", "sparse", "voxels")
 """Files of this folder whose public functions are the extension's; a new one is named here and nowhere else."""
+
+install()

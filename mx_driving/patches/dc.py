@@ -97,7 +97,7 @@ PATCH = PatchRecord(
         Replace("mmcv._ext:deform_conv_backward_input", _ext_backward_input, optional=NO_EXT),
         Replace("mmcv._ext:deform_conv_backward_parameters", _ext_backward_parameters, optional=NO_EXT),
     ),
-    requires=("mmcv>=1.4,<2.3",),
+    requires=("mmcv>=1.4,<2.4",),
     reaches=("mmcv.ops.deform_conv:DeformConv2d",),
     prepare=need_operators,
     why="mmcv's CPU kernel runs on one thread; on an NPU it needs a build of mmcv for that device",

@@ -75,7 +75,7 @@ PATCH = PatchRecord(
         Replace("mmcv._ext:sigmoid_focal_loss_forward", _unless_native(forward), wrap=True, optional=NO_EXT),
         Replace("mmcv._ext:sigmoid_focal_loss_backward", _unless_native(backward), wrap=True, optional=NO_EXT),
     ),
-    requires=("mmcv>=1.4,<2.3",),
+    requires=("mmcv>=1.4,<2.4",),
     reaches=("mmdet.models.losses.focal_loss:FocalLoss",),
     devices=("npu",),
     why="mmcv's wheels have no NPU kernel, and mmdet calls it where tensors say is_cuda, as transfer_to_npu makes them",

@@ -77,7 +77,7 @@ PATCH = PatchRecord(
         Replace("mmcv._ext:modulated_deform_conv_forward", _ext_forward, optional=NO_EXT),
         Replace("mmcv._ext:modulated_deform_conv_backward", _ext_backward, optional=NO_EXT),
     ),
-    requires=("mmcv>=1.4,<2.3",),
+    requires=("mmcv>=1.4,<2.4",),
     reaches=("mmcv.ops.modulated_deform_conv:ModulatedDeformConv2d",),
     prepare=need_operators,
     why="mmcv's CPU kernel runs on one thread; on an NPU it needs a build of mmcv for that device",

@@ -73,7 +73,7 @@ PATCH = PatchRecord(
         Replace("mmcv._ext:ms_deform_attn_forward", _forward, optional=NO_EXT),
         Replace("mmcv._ext:ms_deform_attn_backward", _backward, optional=NO_EXT),
     ),
-    requires=("mmcv>=1.4,<2.3",),
+    requires=("mmcv>=1.4,<2.4",),
     reaches=("mmcv.ops.multi_scale_deform_attn:MultiScaleDeformableAttention",),
     prepare=need_operators,
     why="mmcv's extension has no CPU kernel; its torch fallback is several times slower",

@@ -56,7 +56,7 @@ PATCH = PatchRecord(
         Replace("mmdet.models.backbones.resnet:BasicBlock.forward", _basic_block, wrap=True),
         Replace("mmdet.models.backbones.resnet:Bottleneck.forward", _bottleneck, wrap=True),
     ),
-    requires=("mmdet>=2.14,<3.4",),
+    requires=("mmdet>=2.14,<3.6",),
     reaches=("mmdet.models.backbones.resnet:BasicBlock", "mmdet.models.backbones.resnet:Bottleneck"),
     prepare=need_operators,
     why="addition and ReLU are two passes over the largest feature maps; one pass saves half of the memory traffic",

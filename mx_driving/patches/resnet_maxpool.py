@@ -35,7 +35,7 @@ PATCH = PatchRecord(
     what="the pooling of ResNet's stem",
     what_zh="ResNet 首层的最大池化",
     targets=(Replace("mmdet.models.backbones.resnet:ResNet.forward", _forward, wrap=True),),
-    requires=("mmdet>=2.14,<3.4",),
+    requires=("mmdet>=2.14,<3.6",),
     reaches=("mmdet.models.backbones.resnet:ResNet",),
     prepare=need_operators,
     why="on an NPU the stock pooling keeps a mask in a private layout; the own operator keeps plain indices",

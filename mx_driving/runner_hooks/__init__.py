@@ -6,6 +6,7 @@ custom_hooks = [dict(type='NPUPatchHook', stop_at=1000), dict(type='ProfilerHook
 
 from __future__ import annotations
 
+from mx_driving import mmcv_ext
 from mx_driving._core.versions import installed_version, is_installed
 from mx_driving.training.npu_setup import BY_IMPORT, hold
 
@@ -19,6 +20,7 @@ if not (_has_mmcv1 or _has_mmengine):
     raise ImportError(
         "mx_driving.runner_hooks: expected mmengine or mmcv 1.x, found neither; install what your model asks for"
     )
+mmcv_ext.install()
 # Both may be installed; a config built by either runner then finds the hooks in that runner's own registry.
 if _has_mmengine:
     from mx_driving.runner_hooks.mmengine_patch import NPUPatchHook

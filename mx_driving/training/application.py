@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from mx_driving import device as devices
+from mx_driving import mmcv_ext
 from mx_driving._core import FAILED, PatchSet
 from mx_driving.patches import excluded, load_all
 from mx_driving.training import arguments
@@ -35,6 +36,7 @@ class Application:
             roots=run.model.modules(),
         )
         report = self._patches.apply()
+        report.operators = mmcv_ext.describe()
         if run.rank == 0:
             run.logger.info(report.table())
             for name in report.names(FAILED):

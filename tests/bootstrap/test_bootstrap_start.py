@@ -240,3 +240,27 @@ def test_garbage_in_the_variable(bare: Environment, path: list[Path], tmp_path: 
     assert list(tmp_path.glob("executed")) == []
     # A process that never meets a checking package is never told.
     assert bare.run("-c", "import mmap, mmcv", path=path, **variables).stderr == ""
+
+
+FIND_EXT = "import importlib.util; spec = importlib.util.find_spec('mmcv._ext'); print(spec and spec.origin[-11:])"
+
+
+def test_an_mmcv_without_operators_is_offered_ours(bare: Environment, path: list[Path]) -> None:
+    for variables in ({}, ON):
+        assert bare.run("-c", FIND_EXT, path=path, **variables).stdout == "provider.py\n"
+    assert bare.run("-c", FIND_EXT, path=path, MX_DRIVING_BOOTSTRAP="0").stdout == "None\n"
+
+
+def test_a_compiled_extension_is_not_shadowed(bare: Environment, toys: ToyPackages, path: list[Path]) -> None:
+    toys.module("mmcv/_ext.py", "")
+    assert bare.run("-c", FIND_EXT, path=path).stdout == "mcv/_ext.py\n"
+
+
+def test_the_offer_starts_no_import(bare: Environment) -> None:
+    code = "import sys; print([n for n in sys.modules if 'mx_driving' in n], hasattr(sys.meta_path[-1], '__dict__'))"
+    assert bare.run("-c", code).stdout == "[] True\n"
+
+
+def test_the_offer_of_the_start_file_is_the_same(bare: Environment, path: list[Path]) -> None:
+    code = f"import sys; sys.meta_path.pop(); import _mx_driving_bootstrap as b; b.offer_ext(); {FIND_EXT}"
+    assert bare.run("-c", code, path=path).stdout == "provider.py\n"

@@ -213,7 +213,7 @@ def test_unsupported_mmcv_is_skipped_with_its_version(tmp_path, monkeypatch):
     monkeypatch.setattr(versions, "_stated_version", lambda package: "2.9.0" if package == "mmcv" else stated(package))
     runner, _ = build_runner(tmp_path, {"type": "NPUPatchHook", "stop_at": 1})
     runner.train()
-    assert patches_json(tmp_path)["msda"]["reason"] == "needs mmcv>=1.4,<2.3, found mmcv 2.9.0"
+    assert patches_json(tmp_path)["msda"]["reason"] == "needs mmcv>=1.4,<2.4, found mmcv 2.9.0"
 
 
 def test_hook_is_known_under_both_names():

@@ -1,0 +1,15 @@
+"""What fits no other group, in the calling conventions of mmcv's extension."""
+
+from __future__ import annotations
+
+import mx_driving
+
+
+def get_compiler_version() -> str:
+    """Say who made the operators, where mmcv says which C++ compiler did."""
+    return f"mx_driving {mx_driving.__version__}"
+
+
+def get_compiling_cuda_version() -> str:
+    """Say that no CUDA was involved."""
+    return "not available"
