@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import mx_driving
+import torch
 
 
 def get_compiler_version() -> str:
     """Say who made the operators, where mmcv says which C++ compiler did."""
-    return f"mx_driving {mx_driving.__version__}"
+    return f"mx_driving, on torch {torch.__version__}"
 
 
 def get_compiling_cuda_version() -> str:
