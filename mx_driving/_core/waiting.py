@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.abc
-import importlib.machinery
 import sys
 import threading
+from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Callable, Dict, List
+
+from mx_driving._import_hook import Around, ImportHook
 
 Callback = Callable[[ModuleType], None]
 
@@ -39,51 +40,27 @@ def _leave_when_idle() -> None:
         sys.meta_path.remove(_finder)
 
 
-def _notify(module: ModuleType) -> None:
+def _notify(name: str, module: ModuleType) -> None:
     with _lock:
-        callbacks = _pending.pop(module.__name__, [])
+        callbacks = _pending.pop(name, [])
         _leave_when_idle()
     # A callback may import: holding the lock here could deadlock with another thread's import lock.
     for callback in callbacks:
         callback(module)
 
 
-class _Finder(importlib.abc.MetaPathFinder):
-    """Lets the other finders find an awaited module and wraps the loader that they return."""
+class _Finder(ImportHook):
+    """Lets the other finders find an awaited module and calls back when its code has run."""
 
-    def find_spec(
-        self, fullname: str, path: Optional[Sequence[str]], target: Optional[ModuleType] = None
-    ) -> Optional[importlib.machinery.ModuleSpec]:
-        if fullname not in _pending:
-            return None
-        for finder in list(sys.meta_path):
-            find = getattr(finder, "find_spec", None)
-            spec = find(fullname, path, target) if find and finder is not self else None
-            if spec is not None:
-                if spec.loader is not None:
-                    spec.loader = _Loader(spec.loader)
-                return spec
-        return None
+    def wants(self, name: str) -> bool:
+        return name in _pending
 
+    def around(self, name: str, spec: ModuleSpec) -> Around:
+        def run_and_notify(module: ModuleType, run: Callable[[], None]) -> None:
+            run()
+            _notify(name, module)
 
-class _Loader(importlib.abc.Loader):
-    """Runs the real loader, gives the module its real loader back, and only then calls back."""
-
-    def __init__(self, real: Any):
-        self._real = real
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> Optional[ModuleType]:
-        return self._real.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__loader__ = self._real
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._real
-        self._real.exec_module(module)
-        _notify(module)
+        return run_and_notify
 
 
 _finder = _Finder()

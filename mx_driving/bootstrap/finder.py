@@ -7,8 +7,10 @@ import threading
 import warnings
 from contextlib import nullcontext
 from importlib.machinery import ModuleSpec
-from types import CodeType, ModuleType
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from types import ModuleType
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+
+from mx_driving._import_hook import ImportHook
 
 from .request import Request
 from .starter import may_check
@@ -27,10 +29,11 @@ def _running_roots() -> List[str]:
     return _running.roots
 
 
-class VersionFinder:
+class VersionFinder(ImportHook):
     """First on ``sys.meta_path`` while anybody asks for it; passes over all but packages that check a version."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._requests: List[Request] = []
         self.warned: Set[Tuple[str, str, str]] = set()
 
@@ -54,17 +57,16 @@ class VersionFinder:
             if not self._requests and self in sys.meta_path:
                 sys.meta_path.remove(self)
 
-    def find_spec(
-        self, name: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None
-    ) -> Optional[ModuleSpec]:
-        """Meta path protocol: wrap the loader of a module that checks, answer None for all others."""
-        request = self.request
+    def wants(self, name: str) -> bool:
+        """Tell whether a request is in force and the name, or the package that runs now, is one that may check."""
         inside = name.partition(".")[0] in _running_roots()
-        if request is None or not (inside or may_check(name)):
+        return self.request is not None and (inside or may_check(name))
+
+    def around(self, name: str, spec: ModuleSpec) -> Optional[Check]:
+        """Return the scope for a module that checks, None for all others."""
+        request = self.request
+        if request is None:
             return None
-        spec = self._ask_others(name, path, target)
-        if spec is None or spec.loader is None:
-            return spec
         checks = _checks_of(spec.loader, name)
         wanted = set(request.targets) & set(checks.windows)
         # An explicit version also reaches a check that could not be read; in a submodule only what is surely a check.
@@ -72,17 +74,7 @@ class VersionFinder:
             wanted |= {"mmcv"} & checks.reads
         # A package that checks nothing itself is wrapped too: its `__init__` may import the module that does.
         if wanted or (spec.submodule_search_locations is not None and may_check(name)):
-            spec.loader = CheckedLoader(spec.loader, self, request, checks, sorted(wanted))  # type: ignore[assignment]
-        return spec
-
-    def _ask_others(
-        self, name: str, path: Optional[Sequence[str]], target: Optional[ModuleType]
-    ) -> Optional[ModuleSpec]:
-        for finder in list(sys.meta_path):
-            find_spec = getattr(finder, "find_spec", None)
-            spec = find_spec(name, path, target) if find_spec is not None and finder is not self else None
-            if spec is not None:
-                return spec
+            return Check(self, request, checks, sorted(wanted))
         return None
 
 
@@ -95,38 +87,21 @@ def _checks_of(loader: Any, name: str) -> Checks:
     return read_checks(source or "")
 
 
-class CheckedLoader:
-    """Runs a module with the original loader, inside a scope; leaves no trace of itself on the module."""
+class Check:
+    """Stands around a module that checks: its code runs inside a scope, and a failing check of it is explained."""
 
-    def __init__(
-        self, loader: Any, finder: VersionFinder, request: Request, checks: Checks, targets: Sequence[str]
-    ) -> None:
-        self._loader = loader
+    def __init__(self, finder: VersionFinder, request: Request, checks: Checks, targets: Sequence[str]) -> None:
         self._finder = finder
         self._request = request
         self._checks = checks
         self._targets = targets
 
-    def __getattr__(self, name: str) -> Any:
-        # Readers of a spec (runpy, importlib.resources, pkgutil) expect the original loader's own methods.
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._loader, name)
-
-    def create_module(self, spec: ModuleSpec) -> Optional[ModuleType]:
-        """Loader protocol: what the original loader does."""
-        create = getattr(self._loader, "create_module", None)
-        return create(spec) if create is not None else None
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Loader protocol: run the module's code; a failing check of it gets a sentence that explains.
+    def __call__(self, module: ModuleType, run: Callable[[], None]) -> None:
+        """Run the module's code.
 
         Raises:
             whatever the module raises, the very exception object.
         """
-        module.__loader__ = self._loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
         name = module.__name__
         verdicts: Dict[str, Verdict] = {}
 
@@ -139,20 +114,12 @@ class CheckedLoader:
         roots.append(name.partition(".")[0])
         try:
             with Scope(vars(module), roots[-1], self._targets, ask) if self._targets else nullcontext():
-                self._execute(module)
+                run()
         except Exception as exc:
             _explain(exc, module, verdicts)
             raise
         finally:
             roots.pop()
-
-    def _execute(self, module: ModuleType) -> None:
-        if hasattr(self._loader, "exec_module"):
-            self._loader.exec_module(module)
-            return
-        # zipimport before Python 3.10 has only load_module, which would make a module of its own.
-        code: CodeType = self._loader.get_code(module.__name__)
-        exec(code, vars(module))  # noqa: S102
 
     def _warn_once(self, name: str, target: str, verdict: Verdict) -> None:
         key = (name, target, verdict.shown or "")
