@@ -114,6 +114,13 @@ def resnet() -> Iterator[Case]:
         stock=lambda x, y: torch.relu(x + y),
         limit=clone,
     )
+    # As in mmdet's blocks; the product stands in for the norm, whose fresh output is written to.
+    yield from _pair(
+        "(x * 1).add_(y).relu_() 8x256x64x112",
+        (x, y),
+        ours=lambda x, y: ops.add_relu_(x * 1, y),
+        stock=lambda x, y: (x * 1).add_(y).relu_(),
+    )
     yield from _pair(
         "max_pool2d 2x64x232x400",
         (torch.randn(2, 64, 232, 400),),

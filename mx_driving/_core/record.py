@@ -116,6 +116,7 @@ class PatchRecord:
         devices: where it applies.
         reaches: classes (``"mmcv.ops:DeformConv2d"``) whose instances run the patched code, for the report.
         default: whether it is on without being named in ``enable``.
+        off_on: devices where it is off all the same unless it is named in ``enable``, as it brings nothing there.
         prepare: called before the patch is applied, only if it was selected; loads what the replacement needs. Raises
             PatchSkipped or PatchError to say that it cannot.
     """
@@ -129,9 +130,16 @@ class PatchRecord:
     devices: Tuple[str, ...] = DEVICES
     reaches: Tuple[str, ...] = field(default=())
     default: bool = True
+    off_on: Tuple[str, ...] = ()
     prepare: Optional[Callable[[], None]] = None
     what: str = ""
     what_zh: str = ""
+
+    def why_off(self, device: str) -> str:
+        """Return why it is off on a device unless it is asked for by name; an empty string if it is on."""
+        if not self.default:
+            return "off by default, name it in enable"
+        return f"off by default on {device}, name it in enable" if device in self.off_on else ""
 
     @functools.cached_property
     def modules(self) -> Tuple[str, ...]:

@@ -7,7 +7,7 @@ the library if torch_npu is: torch before 2.5 does not load it by itself, so a s
 
 from mx_driving.ops._library import is_built as is_built
 from mx_driving.ops._library import load as load
-from mx_driving.ops.add_relu import add_relu
+from mx_driving.ops.add_relu import add_relu, add_relu_
 from mx_driving.ops.boxes_overlap_bev import boxes_overlap_bev
 from mx_driving.ops.deform_conv2d import deform_conv2d, deform_conv2d_backward
 from mx_driving.ops.dynamic_scatter import dynamic_scatter
@@ -26,6 +26,7 @@ from mx_driving.ops.points_in_boxes_part import points_in_boxes_part
 
 __all__ = [
     "add_relu",
+    "add_relu_",
     "boxes_overlap_bev",
     "deform_conv2d",
     "deform_conv2d_backward",

@@ -21,3 +21,21 @@ def add_relu(x: Tensor, y: Tensor) -> Tensor:
         RuntimeError: if the shapes do not broadcast, or a tensor is not floating or not on the other's device.
     """
     return operators().add_relu(x, y)
+
+
+def add_relu_(x: Tensor, y: Tensor) -> Tensor:
+    """``x.add_(y).relu_()`` in one pass, in place as the models' own blocks do it: no third feature map.
+
+    Args:
+        x (Tensor[...]): the block's output; overwritten.
+        y (Tensor[...]): its shortcut, of the shape, dtype and device of ``x``.
+
+    Returns:
+        Tensor[...]: ``x``.
+
+    Raises:
+        RuntimeError: if the tensors differ in shape, dtype or device, are not floating, or ``x`` is a leaf that
+            requires a gradient.
+    """
+    operators().add_relu_(x, y)
+    return x

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Set, Tuple, Union
 
 from mx_driving import _core, device
 from mx_driving._core import FAILED, PatchSet, Report, UnknownPatchError, unknown_name
@@ -60,6 +60,7 @@ class PatcherBuilder:
 
     def __init__(self) -> None:
         self._patches: Dict[str, _core.PatchRecord] = {}
+        self._unasked: Set[str] = set()  # patches that nobody named: each device may leave some of them out
         self._disabled: List[str] = []
         self._profiling: Optional[Tuple[Path, int, Tuple[Window, ...]]] = None
         self._stop_at: Optional[int] = None
@@ -71,6 +72,7 @@ class PatcherBuilder:
                 raise TypeError(f"add_module_patch: expected Patch(...), got {patch!r}; write Patch(msda), not msda")
             record = patch.bound_to(module)
             self._patches[record.name] = record
+            self._unasked.discard(record.name)
         return self
 
     def disable_patches(self, *names: str) -> PatcherBuilder:
@@ -108,7 +110,10 @@ class PatcherBuilder:
     def build(self, device: str = "auto", strict: bool = False) -> Patcher:
         """Return a patcher; nothing is changed before its ``with`` or its ``apply``."""
         excluded = dict.fromkeys(self._disabled, "disabled by the user")
-        return Patcher(tuple(self._patches.values()), excluded, device, strict, self._profiling, self._stop_at)
+        unasked = tuple(record for name, record in self._patches.items() if name in self._unasked)
+        patcher = Patcher(tuple(self._patches.values()), excluded, device, strict, self._profiling, self._stop_at)
+        patcher._unasked = unasked
+        return patcher
 
 
 class Patcher:
@@ -121,6 +126,7 @@ class Patcher:
         self._profiling = profiling
         self._stop_at = stop_at
         self._training: Optional[Training] = None
+        self._unasked: Tuple[_core.PatchRecord, ...] = ()
 
     @property
     def report(self) -> Report:
@@ -130,7 +136,9 @@ class Patcher:
     def apply(self) -> Report:
         """Put the patches in force and log the table; a second call changes nothing."""
         if self._set is None:
-            self._set = PatchSet(device=device.resolve(self._device), **self._arguments)
+            on = device.resolve(self._device)
+            off = {patch.name: patch.why_off(on) for patch in self._unasked if patch.why_off(on)}
+            self._set = PatchSet(device=on, **{**self._arguments, "excluded": {**off, **self._arguments["excluded"]}})
         report = self._set.apply()
         _log.info("%s", report.table())
         for name in report.names(FAILED):
@@ -166,4 +174,5 @@ def default_builder() -> PatcherBuilder:
     """Return a new builder that holds every patch that is on by default."""
     builder = PatcherBuilder()
     builder._patches = {patch.name: patch for patch in load_all() if patch.default}
+    builder._unasked = set(builder._patches)
     return builder

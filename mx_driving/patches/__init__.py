@@ -51,13 +51,16 @@ def check_names(names: Iterable[object], where: str) -> None:
             raise UnknownPatchError(unknown_name(name, CATALOGUE, where))
 
 
-def excluded(disable: Sequence[str], enable: Sequence[str], only: Optional[Sequence[str]]) -> Dict[str, str]:
+def excluded(
+    disable: Sequence[str], enable: Sequence[str], only: Optional[Sequence[str]], device: str = "cpu"
+) -> Dict[str, str]:
     """Return the reason for each patch that the user's choice leaves out.
 
     Args:
         disable: patches to leave out.
         enable: patches to take in although they are off by default.
         only: if given, all others are left out.
+        device: where the patches will apply; some are on by default on one device and off on another.
 
     Raises:
         UnknownPatchError: a name is in no catalogue.
@@ -74,6 +77,6 @@ def excluded(disable: Sequence[str], enable: Sequence[str], only: Optional[Seque
             reasons[patch.name] = "disabled by the user"
         elif only is not None and patch.name not in only:
             reasons[patch.name] = "not in only"
-        elif only is None and not patch.default and patch.name not in enable:
-            reasons[patch.name] = "off by default, name it in enable"
+        elif only is None and patch.name not in enable and patch.why_off(device):
+            reasons[patch.name] = patch.why_off(device)
     return reasons

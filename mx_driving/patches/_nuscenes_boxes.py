@@ -6,6 +6,9 @@ import sys
 from typing import Any, Callable, List, Optional, Tuple
 
 import numpy as np
+import torch
+
+INTEGERS = (torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64)
 
 
 def _turns_about_z(yaw: np.ndarray) -> np.ndarray:
@@ -22,16 +25,15 @@ def _camera_turns(yaw: np.ndarray) -> np.ndarray:
 
 
 def _velocities(boxes: Any, axes: List[int], with_velocity: bool) -> np.ndarray:
+    if not with_velocity:
+        return np.zeros((len(boxes), 3), dtype=int)  # as the original, whose velocity is then (0, 0, 0)
     velocity = np.zeros((len(boxes), 3))
-    if with_velocity:
-        velocity[:, axes] = boxes.tensor[:, 7:9].numpy()
+    velocity[:, axes] = boxes.tensor[:, 7:9].numpy()
     return velocity
 
 
 def _assemble(scope: Any, columns: Tuple[np.ndarray, ...], scores: np.ndarray, labels: np.ndarray) -> List[Any]:
     centers, sizes, turns, velocity = columns
-    if np.isnan(centers).any() or np.isnan(sizes).any():
-        raise AssertionError("nuScenes boxes: expected numbers as centers and sizes, got NaN; the model has diverged")
     box_class, turn_class = scope["NuScenesBox"], scope["pyquaternion"].Quaternion
     made = []
     # The two constructors check and copy argument by argument; the arrays have been checked as a whole.
@@ -44,6 +46,20 @@ def _assemble(scope: Any, columns: Tuple[np.ndarray, ...], scores: np.ndarray, l
     return made
 
 
+def ordinary(detection: Any, key: str, with_velocity: bool = True) -> bool:
+    """Tell whether a detection holds as many finite boxes as scores and labels, of the kinds that models predict.
+
+    Anything else is for the original: its errors, and what it makes of NaN, of labels that are no integers and of boxes
+    without velocities, are its own.
+    """
+    boxes, scores, labels = detection[key].tensor, detection["scores_3d"], detection["labels_3d"]
+    kinds = (boxes.dim() == 2 and boxes.is_floating_point(), scores.is_floating_point(), labels.dtype in INTEGERS)
+    if not all(kinds) or not scores.shape == labels.shape == boxes.shape[:1]:
+        return False
+    columns = boxes.size(1) >= 9 if with_velocity else boxes.size(1) >= 7
+    return columns and bool(boxes.isfinite().all()) and not bool(scores.isnan().any())
+
+
 def convert(
     original: Callable,
     detection: Any,
@@ -53,7 +69,7 @@ def convert(
     order: Optional[List[int]] = None,
     turned: Callable[[np.ndarray], np.ndarray] = lambda yaw: yaw,
 ) -> List[Any]:
-    """Return nuScenes boxes for a detection.
+    """Return nuScenes boxes for an ordinary detection.
 
     Args:
         original: mmdet3d's function; its module has imported the two classes that are built.
@@ -71,7 +87,7 @@ def convert(
     order = order or ([2, 0, 1] if camera else [1, 0, 2])
     columns = (
         boxes.gravity_center.numpy(),
-        boxes.dims.numpy()[:, order],
+        np.ascontiguousarray(boxes.dims.numpy()[:, order]),
         _camera_turns(yaw) if camera else _turns_about_z(yaw),
         _velocities(boxes, [0, 2] if camera else [0, 1], with_velocity),
     )

@@ -7,20 +7,29 @@ from typing import Any, Callable
 import numpy as np
 
 from mx_driving._core import ANYWHERE, PatchRecord, Replace
-from mx_driving.patches._nuscenes_boxes import attributes, convert
+from mx_driving.patches._nuscenes_boxes import attributes, convert, ordinary
 
 
 def _lidar(original: Callable, detection: Any, with_velocity: bool = True) -> Any:
+    if not ordinary(detection, "boxes_3d", with_velocity):
+        return original(detection, with_velocity)
     return convert(original, detection, "boxes_3d", camera=False, with_velocity=with_velocity)
 
 
 def _lidar_before_1_0(original: Callable, detection: Any) -> Any:
+    if not ordinary(detection, "boxes_3d"):
+        return original(detection)
     # Until 0.18 boxes are (w, l, h) and turned about the other way, from another zero: nuScenes' order needs no change.
     return convert(original, detection, "boxes_3d", camera=False, order=[0, 1, 2], turned=lambda yaw: -yaw - np.pi / 2)
 
 
 def _camera(original: Callable, detection: Any) -> Any:
-    return convert(original, detection, "boxes_3d", camera=True), attributes(detection, "attrs_3d")
+    if not ordinary(detection, "boxes_3d"):
+        return original(detection)
+    made = convert(original, detection, "boxes_3d", camera=True)
+    sizes = detection["boxes_3d"].dims.numpy()
+    sizes[:, [0, 1, 2]] = sizes[:, [2, 0, 1]]  # the original turns the sizes of the boxes it was handed
+    return made, attributes(detection, "attrs_3d")
 
 
 _DATASET = "mmdet3d.datasets.nuscenes_dataset"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from mx_driving._core import ANYWHERE, PatchRecord, Replace
-from mx_driving.patches._nuscenes_boxes import attributes, convert
+from mx_driving.patches._nuscenes_boxes import attributes, convert, ordinary
 
 FRAMES = {"LiDARInstance3DBoxes": False, "CameraInstance3DBoxes": True}
 
 
 def _output_to_nusc_box(original: Callable, detection: Any) -> Any:
     frame = type(detection["bboxes_3d"]).__name__
-    if frame not in FRAMES:
+    if frame not in FRAMES or not ordinary(detection, "bboxes_3d"):
         return original(detection)
     return convert(original, detection, "bboxes_3d", FRAMES[frame]), attributes(detection, "attr_labels")
 

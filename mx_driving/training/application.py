@@ -17,7 +17,8 @@ class Application:
 
     def __init__(self, disable: Any, enable: Any, only: Any, device: Any, strict: Any, restore: Any):
         disable, enable = arguments.names("disable", disable), arguments.names("enable", enable)
-        self._excluded = excluded(disable, enable, None if only is None else arguments.names("only", only))
+        self._choice = (disable, enable, None if only is None else arguments.names("only", only))
+        excluded(*self._choice)  # for its errors: a wrong name is said before the run begins
         self._device = arguments.one_of("device", device, arguments.DEVICES)
         self._strict = arguments.flag("strict", strict)
         self.restore = arguments.flag("restore", restore)
@@ -28,10 +29,11 @@ class Application:
         if self._patches is not None:
             return
         run.require_writable()
+        device = devices.resolve(self._device)
         self._patches = PatchSet(
             load_all(),
-            device=devices.resolve(self._device),
-            excluded=self._excluded,
+            device=device,
+            excluded=excluded(*self._choice, device),
             strict=self._strict,
             roots=run.model.modules(),
         )

@@ -52,7 +52,8 @@ def owners():
 
 def test_everything_is_as_before_after_the_run(tmp_path):
     before = {id(owner): dict(vars(owner)) for owner in owners()}
-    runner, events = build_runner(tmp_path, {"type": "NPUPatchHook", "stop_at": 1})
+    hook = {"type": "NPUPatchHook", "stop_at": 1, "enable": ["resnet_maxpool"]}
+    runner, events = build_runner(tmp_path, hook)
     during = []
     events.after_train_iter = lambda *args, **kwargs: during.append(
         {id(owner): dict(vars(owner)) for owner in owners()}
@@ -204,6 +205,12 @@ def test_work_dir_that_cannot_be_written(tmp_path):
     with pytest.raises(OSError, match="work_dir: expected a folder that can be written to, got .*give another one"):
         runner.train()
     assert events.iterations == []
+
+
+def test_what_brings_nothing_on_a_device_is_off_there_by_default(tmp_path):
+    runner, _ = build_runner(tmp_path, {"type": "NPUPatchHook", "stop_at": 1, "device": "cpu"})
+    runner.train()
+    assert patches_json(tmp_path)["resnet_maxpool"]["reason"] == "off by default on cpu, name it in enable"
 
 
 def test_unsupported_mmcv_is_skipped_with_its_version(tmp_path, monkeypatch):

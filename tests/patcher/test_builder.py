@@ -210,3 +210,11 @@ def test_names_on_offer():
     assert set(CATALOGUE) < set(dir(patcher_module))
     with pytest.raises(AttributeError, match="no attribute 'mdsa'"):
         patcher_module.mdsa  # noqa: B018
+
+
+def test_what_brings_nothing_on_a_device_is_off_there_unless_it_is_named():
+    assert names(default_patcher_builder())["resnet_maxpool"].reason == "off by default on cpu, name it in enable"
+    builder = default_patcher_builder().add_module_patch(
+        "mmdet.models.backbones.resnet", Patch(patcher_module.resnet_maxpool)
+    )
+    assert "off by default" not in names(builder)["resnet_maxpool"].reason

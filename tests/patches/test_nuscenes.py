@@ -47,6 +47,8 @@ def test_same_boxes(box_class, count, attributes):
         np.testing.assert_allclose(one.orientation.q, other.orientation.q, atol=1e-6)
         np.testing.assert_allclose(one.velocity, other.velocity)
         assert vars(one).keys() == vars(other).keys()
+        for name in ("center", "wlh", "velocity"):
+            assert vars(one)[name].dtype == vars(other)[name].dtype
 
 
 def test_boxes_do_not_share_memory_with_the_detection():
@@ -72,5 +74,75 @@ def test_nan_is_refused_as_in_the_stock_function():
     found["bboxes_3d"].tensor[0, 0] = float("nan")
     with pytest.raises(AssertionError):
         metric.output_to_nusc_box(found)
-    with PatchSet([load("nuscenes_metric")]), pytest.raises(AssertionError, match="got NaN"):
+    with PatchSet([load("nuscenes_metric")]), pytest.raises(AssertionError):
         metric.output_to_nusc_box(found)
+
+
+def seven_columns(found, count):
+    boxes = found["bboxes_3d"]
+    found["bboxes_3d"] = type(boxes)(boxes.tensor[:, :7], box_dim=7)
+
+
+def float_labels(found, count):
+    found["labels_3d"] = found["labels_3d"] + 0.5
+
+
+def fewer_scores(found, count):
+    found["scores_3d"] = found["scores_3d"][:-1]
+
+
+def more_scores(found, count):
+    found["scores_3d"] = torch.rand(count + 2)
+
+
+def nan_scores_and_labels(found, count):
+    found["scores_3d"] = found["scores_3d"] * float("nan")
+    found["labels_3d"] = found["labels_3d"] * float("nan")
+
+
+def flags_as_labels(found, count):
+    found["labels_3d"] = found["labels_3d"] > 0
+
+
+def infinite_yaw(found, count):
+    found["bboxes_3d"].tensor[:, 6] = float("inf")
+
+
+def nan_velocity(found, count):
+    found["bboxes_3d"].tensor[:, 7] = float("nan")
+
+
+ODD = (
+    seven_columns,
+    float_labels,
+    fewer_scores,
+    more_scores,
+    nan_scores_and_labels,
+    flags_as_labels,
+    infinite_yaw,
+    nan_velocity,
+)
+
+
+def made_or_raised(found):
+    try:
+        return [
+            {name: repr((value, type(value), getattr(value, "dtype", None))) for name, value in vars(box).items()}
+            for box in metric.output_to_nusc_box(found)[0]
+        ]
+    except Exception as exc:  # noqa: BLE001 - whatever the original raises is the expectation
+        return type(exc), str(exc)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("box_class", [LiDARInstance3DBoxes, CameraInstance3DBoxes])
+@pytest.mark.parametrize("count", [0, 3])
+def test_odd_predictions_end_as_in_the_stock_function(odd, box_class, count):
+    made = []
+    for patches in ([], [load("nuscenes_metric")]):
+        found = detection(box_class, count)
+        odd(found, count)
+        with PatchSet(patches):
+            made.append(made_or_raised(found))
+    assert made[0] == made[1]

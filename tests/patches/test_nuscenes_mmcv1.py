@@ -34,6 +34,8 @@ def assert_same_boxes(got, expected):
         assert one == other
         assert (type(one.label), type(one.score)) == (type(other.label), type(other.score))
         np.testing.assert_allclose(one.velocity, other.velocity)
+        for name in ("center", "wlh", "velocity"):
+            assert vars(one)[name].dtype == vars(other)[name].dtype
 
 
 @pytest.mark.parametrize("count", [0, 1, 40])
@@ -58,3 +60,35 @@ def test_camera(count, attributes):
         )
     assert_same_boxes(got, expected)
     np.testing.assert_array_equal(got_attributes, expected_attributes)
+
+
+def test_camera_boxes_are_turned_in_place_as_by_the_stock_function():
+    stock, patched = detection(CameraInstance3DBoxes, 3), detection(CameraInstance3DBoxes, 3)
+    nuscenes_mono_dataset.output_to_nusc_box(stock)
+    with PatchSet([load("nuscenes_dataset")], strict=True):
+        nuscenes_mono_dataset.output_to_nusc_box(patched)
+    assert torch.equal(stock["boxes_3d"].tensor, patched["boxes_3d"].tensor)
+
+
+@pytest.mark.parametrize("module", [nuscenes_dataset, nuscenes_mono_dataset])
+@pytest.mark.parametrize("odd", ["7 columns", "float labels", "fewer scores", "infinite yaw"])
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+def test_odd_predictions_end_as_in_the_stock_functions(module, odd):
+    ends = []
+    for patches in ([], [load("nuscenes_dataset")]):
+        box_class = LiDARInstance3DBoxes if module is nuscenes_dataset else CameraInstance3DBoxes
+        found = detection(box_class, 3)
+        if odd == "7 columns":
+            found["boxes_3d"] = box_class(found["boxes_3d"].tensor[:, :7], box_dim=7)
+        elif odd == "float labels":
+            found["labels_3d"] = found["labels_3d"] + 0.5
+        elif odd == "fewer scores":
+            found["scores_3d"] = found["scores_3d"][:-1]
+        else:
+            found["boxes_3d"].tensor[:, 6] = float("inf")
+        with PatchSet(patches):
+            try:
+                ends.append(repr(module.output_to_nusc_box(found)))
+            except Exception as exc:  # noqa: BLE001 - whatever the original raises is the expectation
+                ends.append((type(exc), str(exc)))
+    assert ends[0] == ends[1]
