@@ -2,21 +2,27 @@
 
 These runners have no flag that ends training. ``run`` asks ``runner.train`` and ``runner.val`` for each step of the
 workflow and goes on while the epoch (or iteration) is below the maximum: the stop ends the current ``train`` and lowers
-the maximum to where the runner stands. Both are put back at ``after_run``.
+the maximum to where the runner stands. All is put back when the run is over.
 """
 
 from __future__ import annotations
 
 import functools
-from pathlib import Path
-from typing import Any, Callable, Optional
+import os
+from typing import Any, Callable
 
-from mmcv.runner import IterBasedRunner, save_checkpoint
-from mmcv.runner.hooks import HOOKS, EvalHook, Hook
+import mmcv
+from mmcv.runner import BaseRunner, IterBasedRunner, save_checkpoint
+from mmcv.runner.hooks import HOOKS, EvalHook, Hook, LoggerHook
 
-from mx_driving.runner_hooks.mmcv1_run import SCOPED, around, describe, unwrap
+from mx_driving._core.override import override
+from mx_driving.runner_hooks.entry import watch
+from mx_driving.runner_hooks.mmcv1_resume import go_on, watch_resume
+from mx_driving.runner_hooks.mmcv1_run import SCOPED, describe
 from mx_driving.runner_hooks.patch_base import PatchHookBase
-from mx_driving.training.stop import StopTraining
+from mx_driving.training.stop import MARK, UNLOADED, Position, StopTraining
+
+NEVER = float("inf")
 
 
 @HOOKS.register_module()
@@ -24,20 +30,22 @@ from mx_driving.training.stop import StopTraining
 class NPUPatchHook(PatchHookBase, Hook):
     """See PatchHookBase; ``validate_at_stop`` lets evaluation hooks and the workflow's ``val`` run at the stop."""
 
-    _stop: Optional[_Stop] = None
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        watch(BaseRunner, ("run",))
+        watch_resume()
 
     def before_run(self, runner: Any) -> None:
         """Apply the patches."""
-        # mmcv refuses hooks that choose a priority; no hook may see the start of an iteration that is not run.
-        runner.hooks.remove(self)
-        runner.hooks.insert(0, self)
-        self.begin(describe(runner))
-        around(runner, "train", functools.partial(self._guarded, runner))
-        if self.stop_at is None:
+        if not self.enter(runner, describe(runner)):
             return
-        self._stop = _Stop(runner, self.stop_at, self.validate_at_stop)
-        if self.save_at_stop:
-            runner.register_hook(_CheckpointAt(self.stop_at), priority="LOWEST")
+        self._leaving.callback(override(runner, "train", functools.partial(self._train, runner)))
+        self._leaving.callback(override(runner, "val", self._val))
+        self._leaving.callback(go_on(runner))
+        if self.is_due(runner.iter):
+            message = "stop_at=%d: resumed at iteration %d, nothing is left to run"
+            runner.logger.warning(message, self.stop_at, runner.iter)
+            self._end(runner)
 
     def before_train_iter(self, runner: Any) -> None:
         """Leave an epoch between two of its iterations; the runner has counted the last one by now."""
@@ -45,100 +53,93 @@ class NPUPatchHook(PatchHookBase, Hook):
             raise StopTraining
 
     def after_train_iter(self, runner: Any) -> None:
-        """Keep evaluation hooks from running at the stop, unless they were asked for."""
-        if self._stop is not None and runner.iter + 1 == self.stop_at and not self.validate_at_stop:
-            self._stop.hold_evaluation()
+        """Prepare the stop: what the other hooks do in this iteration is the last of it."""
+        if runner.iter + 1 != self.stop_at:
+            return
+        self._reached = True
+        whole = isinstance(runner, IterBasedRunner) or self.end_of_epoch(runner)
+        self._batches = 0 if whole else runner.inner_iter + 1
+        at_epochs_end = whole and not isinstance(runner, IterBasedRunner)
+        for hook in runner.hooks:
+            if isinstance(hook, LoggerHook):
+                # A trial that is shorter than the logger's interval shows a loss as well.
+                self._loans.set(hook, "interval", 1)
+            elif isinstance(hook, EvalHook):
+                self._prepare(hook, at_epochs_end)
 
     def after_run(self, runner: Any) -> None:
-        """Save the final report, undo the patches and leave the runner as it was."""
-        self.end(describe(runner))
-        if self._stop is not None:
-            self._stop.release()
-            self._stop = None
-        unwrap(runner)
+        """End the run where nobody watches it to its end."""
+        self.leave()
 
-    def _guarded(self, runner: Any, train: Callable, *args: Any, **kwargs: Any) -> Any:
+    def _prepare(self, hook: Any, at_epochs_end: bool) -> None:
+        """Make an evaluation hook evaluate in its own place at this iteration, whatever its interval, or not at all."""
+        if not self.validate_at_stop:
+            return self._loans.set(hook, "start", NEVER)
+        self._loans.set(hook, "start", None)
+        self._loans.set(hook, "interval", 1)
+        if not at_epochs_end:
+            # No end of an epoch will be announced to it.
+            self._loans.set(hook, "by_epoch", False)
+
+    def _train(self, runner: Any, train: Callable, *args: Any, **kwargs: Any) -> Any:
+        try:
+            result = self._train_to_stop(runner, train, *args, **kwargs)
+            if self._reached and not self._at_end:
+                self._end(runner)
+                self._loans.give_back()
+                if self.save_at_stop and runner.rank == 0:
+                    self._save(runner)
+                runner.logger.info("training stopped after iteration %d (stop_at)", runner.iter)
+            return result
+        except BaseException:
+            self.leave()
+            raise
+
+    def _train_to_stop(self, runner: Any, train: Callable, *args: Any, **kwargs: Any) -> Any:
         try:
             return train(*args, **kwargs)
         except StopTraining:
-            raise
-        except BaseException:
-            # The runner calls no after_run then; a later run in this process must find the libraries as they were.
-            self.after_run(runner)
-            raise
-
-
-class _Stop:
-    """The stop of one run."""
-
-    def __init__(self, runner: Any, at: int, validate: bool):
-        self._runner = runner
-        self._at = at
-        self._validate = validate
-        by_iter = isinstance(runner, IterBasedRunner)
-        self._limit, self._position = ("_max_iters", "iter") if by_iter else ("_max_epochs", "epoch")
-        self._maximum = getattr(runner, self._limit)
-        self._starts: list = []
-        self._reached = False
-        if runner.iter >= at:
-            runner.logger.warning("stop_at=%d: resumed at iteration %d, nothing is left to run", at, runner.iter)
-            self._end()
-        around(runner, "train", self._train)
-        around(runner, "val", self._val)
-
-    def hold_evaluation(self) -> None:
-        """Move the evaluation hooks' first evaluation out of reach."""
-        for hook in self._runner.hooks:
-            if isinstance(hook, EvalHook):
-                self._starts.append((hook, hook.start))
-                hook.start = float("inf")
-
-    def release(self) -> None:
-        """Put back what the stop changed."""
-        setattr(self._runner, self._limit, self._maximum)
-        while self._starts:
-            hook, hook.start = self._starts.pop()
-
-    def _evaluate_now(self) -> None:
-        """Run the evaluation hooks in mid-epoch, whatever their interval."""
-        for hook in self._runner.hooks:
-            if isinstance(hook, EvalHook):
-                interval, start, hook.interval, hook.start = hook.interval, hook.start, 1, None
-                hook._do_evaluate(self._runner)
-                hook.interval, hook.start = interval, start
-
-    def _train(self, train: Callable, *args: Any, **kwargs: Any) -> Any:
-        result = None
-        try:
-            result = train(*args, **kwargs)
-        except StopTraining:
             # In mid-epoch: the epoch is not whole, so its end is announced to nobody.
-            vars(self._runner).pop("data_batch", None)
-            if self._validate:
-                self._evaluate_now()
-        if self._runner.iter >= self._at and not self._reached:
-            self._end()
-            self._runner.logger.info("training stopped after iteration %d (stop_at)", self._runner.iter)
-        return result
+            vars(runner).pop("data_batch", None)
+        except Exception as exc:
+            # From the stop to the next iteration's start there is only the loading of a batch that nobody asked for.
+            if not (self._batches and self.is_due(runner.iter)):
+                raise
+            runner.logger.warning(UNLOADED, type(exc).__name__, exc)
+        return None
 
     def _val(self, val: Callable, *args: Any, **kwargs: Any) -> Any:
-        return val(*args, **kwargs) if self._validate or not self._reached else None
+        try:
+            return val(*args, **kwargs) if self.validate_at_stop or not self._at_end else None
+        except BaseException:
+            self.leave()
+            raise
 
-    def _end(self) -> None:
-        self._reached = True
-        setattr(self._runner, self._limit, getattr(self._runner, self._position))
+    def _end(self, runner: Any) -> None:
+        """Lower the runner's maximum to where it stands: it ends by itself."""
+        self._at_end = True
+        by_iter = isinstance(runner, IterBasedRunner)
+        limit, position = ("_max_iters", runner.iter) if by_iter else ("_max_epochs", runner.epoch)
+        self._leaving.callback(setattr, runner, limit, getattr(runner, limit))
+        setattr(runner, limit, position)
 
-
-class _CheckpointAt(Hook):
-    """Saves after one iteration, when all other hooks, the optimizer's among them, have done their part of it."""
-
-    def __init__(self, iteration: int):
-        self.iteration = iteration
-
-    def after_train_iter(self, runner: Any) -> None:
-        """Save if this is the one."""
-        if runner.iter + 1 == self.iteration and runner.rank == 0:
-            # Not runner.save_checkpoint: that would state one epoch more than is done.
-            meta = {**(runner.meta or {}), "epoch": runner.epoch, "iter": self.iteration}
-            path = Path(runner.work_dir or ".") / f"iter_{self.iteration}.pth"
-            save_checkpoint(runner.model, str(path), optimizer=runner.optimizer, meta=meta)
+    def _save(self, runner: Any) -> None:
+        """Save where training stands; ``runner.save_checkpoint`` would state one epoch more than is done."""
+        name = f"iter_{self.stop_at}.pth"
+        path = os.path.join(runner.work_dir or ".", name)
+        position = Position(runner.iter, self._batches, len(runner.data_loader))
+        messages = {**(runner.meta or {}).get("hook_msgs", {}), "last_ckpt": path}
+        meta = {**(runner.meta or {}), "epoch": runner.epoch, "iter": runner.iter, "hook_msgs": messages}
+        # Averaging hooks hold the trained weights aside between two epochs, and expect them there when they resume.
+        averaging = [hook for hook in runner.hooks if self._batches and hasattr(hook, "_swap_ema_parameters")]
+        for hook in averaging:
+            hook._swap_ema_parameters()
+        try:
+            meta[MARK] = dict(position._asdict())
+            save_checkpoint(runner.model, path, optimizer=runner.optimizer, meta=meta)
+        finally:
+            for hook in averaging:
+                hook._swap_ema_parameters()
+        if os.name != "nt":
+            mmcv.symlink(name, os.path.join(runner.work_dir or ".", "latest.pth"))
+        runner.logger.info("checkpoint of iteration %d saved as %s", runner.iter, path)

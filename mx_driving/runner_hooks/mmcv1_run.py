@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import Any, Callable
 
 from mmcv.runner.hooks import HOOKS
 from mmcv.utils import Registry
 
+from mx_driving._core.override import override
 from mx_driving.training.run import Run
+
+_UNDO = "_mx_driving_undo"
 
 SCOPED = Registry("hook", parent=HOOKS, scope="mx_driving")
 """Lets a config say ``type='mx_driving.ProfilerHook'``."""
@@ -21,11 +23,11 @@ def describe(runner: Any) -> Run:
 
 
 def around(runner: Any, method: str, wrapper: Callable) -> None:
-    """Have ``wrapper(method, *args)`` called in place of a method of this runner, until ``_unwrap``."""
-    setattr(runner, method, functools.partial(wrapper, getattr(runner, method)))
+    """Have ``wrapper(method, *args)`` called in place of a method of this runner, until ``unwrap``."""
+    vars(runner).setdefault(_UNDO, []).append(override(runner, method, wrapper))
 
 
 def unwrap(runner: Any) -> None:
     """Take back what ``around`` put in place."""
-    for method in ("train", "val"):
-        vars(runner).pop(method, None)
+    for undo in vars(runner).pop(_UNDO, ()):
+        undo()

@@ -9,13 +9,15 @@ from typing import Any, Callable, Optional
 from mmengine.registry import HOOKS, Registry
 from mmengine.runner import BaseLoop
 
+from mx_driving._core.override import override
 from mx_driving.training.run import Run
 
 SCOPED = Registry("hook", parent=HOOKS, scope="mx_driving", locations=["mx_driving.runner_hooks"])
 """Lets a config say ``type='mx_driving.ProfilerHook'``."""
 
 
-def _train_loop(runner: Any) -> Optional[BaseLoop]:
+def train_loop(runner: Any) -> Optional[BaseLoop]:
+    """Return the training loop if the run has one that is built."""
     # The property of that name would build the training data set when the run is a test.
     loop = vars(runner).get("_train_loop")
     return loop if isinstance(loop, BaseLoop) else None
@@ -23,23 +25,21 @@ def _train_loop(runner: Any) -> Optional[BaseLoop]:
 
 def describe(runner: Any) -> Run:
     """Return what our runner-free layer sees of a run."""
-    loop = _train_loop(runner)
+    loop = train_loop(runner)
     max_iters = None if loop is None else loop.max_iters
     return Run(runner.logger, Path(runner.work_dir), runner.rank, runner.model, max_iters)
 
 
 def around_loop(runner: Any, wrapper: Callable[[Callable], Any]) -> None:
     """Have ``wrapper(run)`` called in place of the training loop's ``run``, once."""
-    loop = _train_loop(runner)
+    loop = train_loop(runner)
     if loop is None:
         return
-    run = loop.run
 
-    @functools.wraps(run)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
+    def once(run: Callable, *args: Any, **kwargs: Any) -> Any:
         try:
             return wrapper(functools.partial(run, *args, **kwargs))
         finally:
-            vars(loop).pop("run", None)
+            undo()
 
-    loop.run = wrapped
+    undo = override(loop, "run", once)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from typing import Any, Optional
+from typing import Any, List, Optional
 
+from mx_driving.runner_hooks.entry import when_left
 from mx_driving.training import arguments
 from mx_driving.training.application import Application
 from mx_driving.training.npu_setup import BY_IMPORT, hold, release
+from mx_driving.training.ranks import together
 from mx_driving.training.run import Run
+from mx_driving.training.stop import Loans
 
 
 class PatchHookBase:
@@ -23,8 +27,9 @@ class PatchHookBase:
         stop_at: number of iterations after which training ends on every rank; counted like ``runner.iter``.
         strict: whether a patch that fails ends the run before its first iteration.
         restore: whether the patches are undone after the run.
-        save_at_stop: whether a checkpoint ``iter_<stop_at>.pth`` is written at the stop.
-        validate_at_stop: whether validation runs at the stop.
+        save_at_stop: whether a checkpoint ``iter_<stop_at>.pth`` is written at the stop. A run that is resumed from it,
+            with this hook, goes on exactly there, in mid-epoch too.
+        validate_at_stop: whether validation runs at the stop, in mid-epoch and off the regular interval as well.
 
     Raises:
         TypeError, ValueError: an argument is not what it should be.
@@ -53,9 +58,42 @@ class PatchHookBase:
         self.save_at_stop = arguments.flag("save_at_stop", save_at_stop)
         self.validate_at_stop = arguments.flag("validate_at_stop", validate_at_stop)
         self._patching = Application(disable, enable, only, device, strict, restore)
+        self._leaving = contextlib.ExitStack()
+        self._loans = Loans()
+        self._inside = self._watched = self._reached = self._at_end = False
+        self._batches = 0  # of a half epoch, at the stop
 
-    def begin(self, run: Run) -> None:
+    def enter(self, runner: Any, run: Run) -> bool:
+        """Begin a run; False if it is begun already, as for a validation that another hook runs inside a training.
+
+        The hook goes to the front: it is the first that sees an iteration, and knows by then how the last one ended.
+        What is begun here ends when the runner's own call does: after everybody's ``after_run``, or an exception.
+        """
+        if self._inside:
+            return False
+        self._inside, self._reached, self._at_end, self._batches = True, False, False, 0
+        self._leaving.callback(setattr, self, "_inside", False)
+        self._watched = when_left(runner, self._leaving.close)
+        runner.hooks.remove(self)
+        runner.hooks.insert(0, self)
+        self._warn_of_twins(runner.hooks, run)
+        try:
+            together(lambda: self._begin(run))
+        except BaseException:
+            self._leaving.close()
+            raise
+        self._leaving.callback(self._loans.give_back)
+        return True
+
+    def leave(self) -> None:
+        """End the run where nobody watches it to its end."""
+        if not self._watched:
+            self._leaving.close()
+
+    def _begin(self, run: Run) -> None:
         """Apply the patches, and say so if the stop lies beyond the run."""
+        if self._patching.restore:
+            self._leaving.callback(release, self)
         if hold(self, self.allow_internal_format):
             release(BY_IMPORT)
             if run.rank == 0:
@@ -63,15 +101,18 @@ class PatchHookBase:
                 run.logger.info(
                     "NPU: CUDA calls go to the NPU, nccl to hccl; jit compilation off, private formats %s", formats
                 )
+        self._leaving.callback(self._patching.end, run)
         self._patching.begin(run)
         if self.stop_at is not None and run.max_iters is not None and run.max_iters < self.stop_at and run.rank == 0:
             run.logger.warning("stop_at=%d is beyond the run's end at iteration %d", self.stop_at, run.max_iters)
 
-    def end(self, run: Run) -> None:
-        """Save the final report, undo the patches and restore torch_npu's options."""
-        self._patching.end(run)
-        if self._patching.restore:
-            release(self)
+    def _warn_of_twins(self, hooks: List[Any], run: Run) -> None:
+        twins = [hook for hook in hooks if isinstance(hook, PatchHookBase)]
+        if len(twins) > 1 and sum(hook._inside for hook in twins) == 1 and run.rank == 0:
+            message = (
+                "NPUPatchHook is given %d times: each applies its patches, the first stop counts; merge them"
+            )
+            run.logger.warning(message, len(twins))
 
     def is_due(self, iteration: int) -> bool:
         """Tell whether so many iterations are enough."""

@@ -25,20 +25,28 @@ class Application:
         self._patches: Optional[PatchSet] = None
 
     def begin(self, run: Run) -> None:
-        """Apply the patches and report them; once per run, however often the runner calls ``before_run``."""
+        """Apply the patches and report them; those of an earlier run that were to stay are in force already.
+
+        Raises:
+            OSError: on rank 0: the report cannot be written; better known now than after a day.
+            RuntimeError: ``device='npu'`` and there is none.
+            PatchError: with ``strict``: a patch failed; none is in force then.
+        """
         if self._patches is not None:
             return
-        run.require_writable()
+        if run.rank == 0:
+            run.require_writable()
         device = devices.resolve(self._device)
-        self._patches = PatchSet(
+        patches = PatchSet(
             load_all(),
             device=device,
             excluded=excluded(*self._choice, device),
             strict=self._strict,
             roots=run.model.modules(),
         )
-        report = self._patches.apply()
+        report = patches.apply()
         report.operators = mmcv_ext.describe()
+        self._patches = patches
         if run.rank == 0:
             run.logger.info(report.table())
             for name in report.names(FAILED):
@@ -49,11 +57,19 @@ class Application:
         """Save the final report, late imports included, and undo the patches."""
         if self._patches is None:
             return
-        self._save(run)
-        if self.restore:
-            self._patches.undo()
-            self._patches = None
+        try:
+            self._save(run)
+        finally:
+            if self.restore:
+                patches, self._patches = self._patches, None
+                patches.undo()
 
     def _save(self, run: Run) -> None:
-        if run.rank == 0 and self._patches is not None:
-            self._patches.report.save(run.directory / "patches.json")
+        if run.rank != 0 or self._patches is None:
+            return
+        path = run.directory / "patches.json"
+        try:
+            self._patches.report.save(path)
+        except OSError as exc:
+            # No training was ever worth less than its report.
+            run.logger.error("%s could not be written (%s); the run goes on without it", path, exc.strerror or exc)

@@ -90,7 +90,7 @@ def test_evaluation_hook_at_an_epochs_end_only_if_asked_for(tmp_path, ask):
 def test_evaluation_hook_in_mid_epoch_only_if_asked_for(tmp_path, ask):
     toy = Toy1Run(tmp_path, hook(stop_at=2, validate_at_stop=ask), evaluate={"interval": 5})
     toy.run()
-    assert toy.evaluation.evaluated == ([2] if ask else [])
+    assert toy.evaluation.evaluated == ([1] if ask else []), "after the iteration, in the hook's own place"
     assert (toy.evaluation.interval, toy.evaluation.start) == (5, None), "the hook's own settings are put back"
 
 
