@@ -41,6 +41,7 @@ def when_left(runner: Any, action: Callable[[], None]) -> bool:
 
 def _family(cls: type) -> Iterator[type]:
     yield cls
+    subclass: type
     for subclass in cls.__subclasses__():
         yield from _family(subclass)
 
