@@ -9,6 +9,9 @@ from mx_driving.ops.nms3d import greedy_keep, turned_iou
 from mx_driving.ops.nms3d_normal import straight_iou
 from mx_driving.ops.points_in_boxes_all import points_in_boxes_all
 from mx_driving.ops.points_in_boxes_part import points_in_boxes_part
+from mx_driving.ops.roiaware_pool3d import points_of_cells, pool_backward, pool_forward
+from mx_driving.ops.roipoint_pool3d import roipoint_pool3d
+from mx_driving.ops.sort_vertices import sort_vertices
 
 
 def points_in_boxes_cpu_forward(boxes_tensor: Tensor, pts_tensor: Tensor, pts_indices_tensor: Tensor) -> None:
@@ -44,3 +47,41 @@ def iou3d_nms3d_normal_forward(boxes: Tensor, keep: Tensor, num_out: Tensor, nms
 def _write_kept(rows: Tensor, keep: Tensor, num_out: Tensor) -> None:
     keep[: rows.shape[0]] = rows
     num_out.fill_(rows.shape[0])
+
+
+def roiaware_pool3d_forward(
+    rois: Tensor,
+    pts: Tensor,
+    pts_feature: Tensor,
+    argmax: Tensor,
+    pts_idx_of_voxels: Tensor,
+    pooled_features: Tensor,
+    pool_method: int,
+) -> None:
+    """Write pooled features, winners and the points of each cell; see :func:`mx_driving.ops.roiaware_pool3d`."""
+    size, limit = pts_idx_of_voxels.shape[1:4], pts_idx_of_voxels.shape[4]
+    pts_idx_of_voxels.copy_(points_of_cells(rois, pts, size, limit))
+    pooled, winner = pool_forward(pts_feature, pts_idx_of_voxels, pool_method)
+    pooled_features.copy_(pooled)
+    argmax.copy_(winner)
+
+
+def roiaware_pool3d_backward(
+    pts_idx_of_voxels: Tensor, argmax: Tensor, grad_out: Tensor, grad_in: Tensor, pool_method: int
+) -> None:
+    """Write the gradient to the features."""
+    grad_in.copy_(pool_backward(grad_out, pts_idx_of_voxels, argmax, pool_method, grad_in.shape[0]))
+
+
+def roipoint_pool3d_forward(
+    xyz: Tensor, boxes3d: Tensor, pts_feature: Tensor, pooled_features: Tensor, pooled_empty_flag: Tensor
+) -> None:
+    """Write the points of each box and which boxes are empty; see :func:`mx_driving.ops.roipoint_pool3d`."""
+    pooled, empty = roipoint_pool3d(xyz, pts_feature, boxes3d, pooled_features.shape[2])
+    pooled_features.copy_(pooled)
+    pooled_empty_flag.copy_(empty)
+
+
+def diff_iou_rotated_sort_vertices_forward(vertices: Tensor, mask: Tensor, num_valid: Tensor) -> Tensor:
+    """Return the vertices in order; see :func:`mx_driving.ops.sort_vertices`."""
+    return sort_vertices(vertices, mask, num_valid)

@@ -8,14 +8,22 @@ the library if torch_npu is: torch before 2.5 does not load it by itself, so a s
 from mx_driving.ops._library import is_built as is_built
 from mx_driving.ops._library import load as load
 from mx_driving.ops.add_relu import add_relu, add_relu_
+from mx_driving.ops.assign_score_withk import assign_score_withk
+from mx_driving.ops.ball_query import ball_query
 from mx_driving.ops.boxes_overlap_bev import boxes_overlap_bev
+from mx_driving.ops.chamfer_distance import chamfer_distance
 from mx_driving.ops.deform_conv2d import deform_conv2d, deform_conv2d_backward
 from mx_driving.ops.dynamic_scatter import dynamic_scatter
 from mx_driving.ops.dynamic_voxelize import dynamic_voxelize
+from mx_driving.ops.furthest_point_sample_with_dist import furthest_point_sample_with_dist
+from mx_driving.ops.furthest_point_sampling import furthest_point_sampling
+from mx_driving.ops.gather_points import gather_points
 from mx_driving.ops.get_indice_pairs import get_indice_pairs
+from mx_driving.ops.group_points import group_points
 from mx_driving.ops.hard_voxelize import hard_voxelize
 from mx_driving.ops.indice_conv import indice_conv
 from mx_driving.ops.indice_maxpool import indice_maxpool
+from mx_driving.ops.knn import knn
 from mx_driving.ops.max_pool2d import max_pool2d
 from mx_driving.ops.modulated_deform_conv2d import modulated_deform_conv2d, modulated_deform_conv2d_backward
 from mx_driving.ops.ms_deform_attn import ms_deform_attn, ms_deform_attn_backward
@@ -23,19 +31,34 @@ from mx_driving.ops.nms3d import nms3d
 from mx_driving.ops.nms3d_normal import nms3d_normal
 from mx_driving.ops.points_in_boxes_all import points_in_boxes_all
 from mx_driving.ops.points_in_boxes_part import points_in_boxes_part
+from mx_driving.ops.roiaware_pool3d import roiaware_pool3d
+from mx_driving.ops.roipoint_pool3d import roipoint_pool3d
+from mx_driving.ops.sort_vertices import sort_vertices
+from mx_driving.ops.stack_ball_query import stack_ball_query
+from mx_driving.ops.stack_group_points import stack_group_points
+from mx_driving.ops.three_interpolate import three_interpolate
+from mx_driving.ops.three_nn import three_nn
 
 __all__ = [
     "add_relu",
     "add_relu_",
+    "assign_score_withk",
+    "ball_query",
     "boxes_overlap_bev",
+    "chamfer_distance",
     "deform_conv2d",
     "deform_conv2d_backward",
     "dynamic_scatter",
     "dynamic_voxelize",
+    "furthest_point_sample_with_dist",
+    "furthest_point_sampling",
+    "gather_points",
     "get_indice_pairs",
+    "group_points",
     "hard_voxelize",
     "indice_conv",
     "indice_maxpool",
+    "knn",
     "max_pool2d",
     "modulated_deform_conv2d",
     "modulated_deform_conv2d_backward",
@@ -45,4 +68,11 @@ __all__ = [
     "nms3d_normal",
     "points_in_boxes_all",
     "points_in_boxes_part",
+    "roiaware_pool3d",
+    "roipoint_pool3d",
+    "sort_vertices",
+    "stack_ball_query",
+    "stack_group_points",
+    "three_interpolate",
+    "three_nn",
 ]

@@ -170,3 +170,116 @@ def test_wrong_shapes_are_named():
         ops.boxes_overlap_bev(torch.zeros(3, 7), torch.zeros(3, 5))
     with pytest.raises(ValueError, match=r"nms3d_normal: expected boxes \[N, 7\] and scores \[N\]"):
         ops.nms3d_normal(torch.zeros(3, 7), torch.zeros(4), 0.1)
+
+
+def cells_by_definition(rois, pts, size, limit):
+    """Points of every cell, one by one: {(roi, x, y, z): [points]}."""
+    cells = {}
+    for r, (cx, cy, cz, dx, dy, dz, angle) in enumerate(rois.tolist()):
+        for i, (x, y, z) in enumerate(pts.tolist()):
+            c, s = math.cos(angle), math.sin(angle)
+            u, v = (x - cx) * c + (y - cy) * s, (y - cy) * c - (x - cx) * s
+            if abs(z - cz - dz / 2) <= dz / 2 and abs(u) < dx / 2 and abs(v) < dy / 2:
+                place = ((u + dx / 2) / (dx / size[0]), (v + dy / 2) / (dy / size[1]), (z - cz) / (dz / size[2]))
+                key = (r, *(min(int(p), n - 1) for p, n in zip(place, size)))
+                cells.setdefault(key, [])
+                if len(cells[key]) < limit:
+                    cells[key].append(i)
+    return cells
+
+
+@pytest.mark.parametrize("mode", [0, 1])
+@pytest.mark.parametrize("limit", [1, 3, 50])
+def test_pooling_into_cells_by_definition(monkeypatch, mode, limit):
+    monkeypatch.setattr("mx_driving.ops._boxes3d.CHUNK", 500)
+    rois, pts = some_boxes(6, spread=4.0).double(), some_points(300).double() * 0.4
+    features = torch.randn(300, 3, dtype=torch.float64).requires_grad_()
+    pooled = ops.roiaware_pool3d(rois, pts, features, (2, 3, 2), limit + 1, mode)
+    expected = torch.zeros_like(pooled)
+    cells = cells_by_definition(rois, pts, (2, 3, 2), limit)
+    assert len(cells) > 20
+    for key, members in cells.items():
+        expected[key] = features[members].amax(0) if mode == 0 else features[members].mean(0)
+    torch.testing.assert_close(pooled, expected)
+    assert torch.autograd.gradcheck(
+        lambda f: ops.roiaware_pool3d(rois, pts, f, (2, 3, 2), limit + 1, mode), features, fast_mode=True
+    )
+    grad, written = torch.randn_like(pooled), torch.full_like(features, 2.0)
+    argmax = torch.full(pooled.shape, -7, dtype=torch.int)
+    table = torch.zeros(*pooled.shape[:4], limit + 1, dtype=torch.int)
+    out = torch.zeros_like(pooled)
+    ext.roiaware_pool3d_forward(rois, pts, features.detach(), argmax, table, out, pool_method=mode)
+    assert {key: table[key][1 : 1 + table[key][0]].tolist() for key in cells} == cells
+    ext.roiaware_pool3d_backward(table, argmax, grad, written, pool_method=mode)
+    torch.testing.assert_close(written, torch.autograd.grad(pooled, features, grad)[0])
+
+
+def test_of_equal_maxima_the_first_wins_and_nan_never():
+    rois, pts = torch.tensor([[0.0, 0, 0, 2, 2, 2, 0]]), torch.tensor([[0.0, 0, 1]] * 4)
+    features = torch.tensor([[float("nan")], [2.0], [2.0], [float("-inf")]], requires_grad=True)
+    pooled = ops.roiaware_pool3d(rois, pts, features, 1, 9)
+    pooled.sum().backward()
+    assert pooled.item() == 2.0
+    assert features.grad.flatten().tolist() == [0, 1, 0, 0]
+    assert ops.roiaware_pool3d(rois, pts[3:], features[3:], 1, 9).item() == 0  # as mmcv: nothing exceeds -inf
+    assert ops.roiaware_pool3d(rois[:0], pts, features, 2, 9).shape == (0, 2, 2, 2, 1)
+    assert ops.roiaware_pool3d(rois, pts[:0], features[:0], 2, 9).abs().sum() == 0
+    with pytest.raises(ValueError, match=r"mode 0 or 1, got out_size \[2, 0, 1\]"):
+        ops.roiaware_pool3d(rois, pts, features, (2, 0, 1), 9)
+
+
+@pytest.mark.parametrize("count", [1, 4, 60])
+def test_points_of_boxes_by_definition(count):
+    boxes, cloud = some_boxes(8).view(2, 4, 7), some_points(240).view(2, 120, 3)
+    features = torch.randn(2, 120, 2)
+    pooled, empty = torch.zeros(2, 4, count, 5), torch.full((2, 4), 9, dtype=torch.int)
+    ext.roipoint_pool3d_forward(cloud, boxes, features, pooled, empty)
+    for b in range(2):
+        inside = ops.points_in_boxes_all(cloud, boxes)[b].t()
+        for m in range(4):
+            members = inside[m].nonzero()[:count, 0].tolist()
+            assert empty[b, m] == (not members)
+            for place in range(count):
+                expected = torch.zeros(5)
+                if members:
+                    i = members[place % len(members)]
+                    expected = torch.cat([cloud[b, i], features[b, i]])
+                assert torch.equal(pooled[b, m, place], expected)
+    assert 0 < int(empty.sum()) < 8
+    assert ops.roipoint_pool3d(cloud[:, :0], features[:, :0], boxes, 3)[1].sum() == 8
+
+
+def test_differentiable_iou_of_mmcv_runs_on_ours(monkeypatch):
+    """mmcv's differentiable IoU against clipping, with equal boxes, touching ones and one that holds the other."""
+    module = pytest.importorskip("mmcv.ops.diff_iou_rotated")
+    monkeypatch.setattr(
+        module.ext_module, "diff_iou_rotated_sort_vertices_forward", ext.diff_iou_rotated_sort_vertices_forward
+    )
+    boxes = some_boxes(60)
+    other = some_boxes(60, seed=8, spread=6.0)
+    boxes[1] = other[1]
+    boxes[2], other[2] = torch.tensor([[0.0, 0, 0, 4, 2, 1, 0], [1.0, 0, 0, 1, 1, 1, 0.5]])
+    boxes[3], other[3] = torch.tensor([[0.0, 0, 0, 4, 2, 1, 0], [9.0, 0, 0, 1, 1, 1, 0.5]])
+    boxes[4], other[4] = torch.tensor([[0.0, 0, 0, 2, 2, 1, 0], [1.0, 1, 0, 2, 2, 1, 0]])
+    columns = [0, 1, 3, 4, 6]
+    a, b = boxes[None][..., columns].requires_grad_(), other[None][..., columns].requires_grad_()
+    iou = module.diff_iou_rotated_2d(a, b)[0]
+    common = torch.tensor([clipped_area(p, q) for p, q in zip(boxes.tolist(), other.tolist())])
+    expected = common / (boxes[:, 3] * boxes[:, 4] + other[:, 3] * other[:, 4] - common)
+    torch.testing.assert_close(iou, expected, rtol=1e-3, atol=1e-4)
+    iou.sum().backward()
+    assert (a.grad.abs().sum(2)[0][expected > 0.05] > 0).all()
+
+
+def test_more_than_eight_vertices_lose_the_repeated_ones():
+    angles = torch.arange(8) * torch.pi / 4 + 0.1
+    octagon = torch.stack([angles.cos(), angles.sin()], 1)
+    vertices = torch.zeros(1, 1, 24, 2)
+    vertices[0, 0, :8], vertices[0, 0, 8:12] = octagon, octagon[:4] + 1e-7
+    mask = torch.zeros(1, 1, 24, dtype=torch.bool)
+    mask[..., :12] = True
+    index = ops.sort_vertices(vertices, mask, mask.sum(2))[0, 0].tolist()
+    corners = [i % 8 for i in index]
+    assert corners[:8] == list(range(8))
+    assert index[8] == index[0]
+    assert ops.sort_vertices(vertices, mask & False, mask.sum(2) * 0)[0, 0].tolist() == [8] * 9
