@@ -1,8 +1,11 @@
-"""The operators, as functions; the compiled library behind them loads at the first call, or by :func:`load`.
+"""The operators, as functions, one file each and named like it.
 
-Every operator is ``torch.ops.mx_driving.<name>``: kernels for the CPU (and the NPU, where its adapter is built), shapes
-for ``torch.compile``, and a gradient. On CUDA there is no kernel: the stock ones stay. The NPU kernels are loaded with
-the library if torch_npu is: torch before 2.5 does not load it by itself, so a script of yours imports torch_npu first.
+Two kinds. Those of images and attention are ``torch.ops.mx_driving.<name>``: kernels for the CPU (and the NPU, where its
+adapter is built), shapes for ``torch.compile``, and a gradient; the compiled library behind them loads at the first call,
+or by :func:`load`. On CUDA there is no kernel: the stock ones stay. The NPU kernels are loaded with the library if
+torch_npu is: torch before 2.5 does not load it by itself, so a script of yours imports torch_npu first.
+
+The others are written in torch operators: nothing is compiled, and they run on every device that torch runs on.
 """
 
 from mx_driving.ops._library import is_built as is_built
