@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import starter, startup, switch
+from .origin import install_again
 from .request import Request
 from .verdict import decide
 from .versions import Window
@@ -72,7 +73,12 @@ def status() -> Tuple[List[str], bool]:
     state = switch.current(directory)
     problems = [state.problem] if state.problem else []
     problems += switch.file_problems(directory) if directory else []
-    if state.request and not any(type(finder).__name__ in ("StartFinder", "VersionFinder") for finder in sys.meta_path):
+    if directory is None:
+        problems.append(
+            f"expected {startup.PTH_NAME} in a site-packages directory of this interpreter, found none, so the "
+            f"variable and `enable` do nothing: {install_again()}, or call patch_mmcv_version"
+        )
+    elif state.request and not _is_waiting():
         problems.append(
             f"this interpreter did not run {startup.PTH_NAME}, so nothing is shown to anybody: install mx_driving into "
             "a site-packages directory of this environment, or call patch_mmcv_version"
@@ -82,11 +88,16 @@ def status() -> Tuple[List[str], bool]:
         f"switched on:    {state.request.value if state.request else 'no'} (by {state.by})",
         f"mmcv:           {installed_mmcv() or 'not installed'}",
     ]
-    lines += [_checker_line(checker, installed_mmcv(), state.request) for checker in find_checkers()]
+    shows = "is shown" if state.request and _is_waiting() else "would be shown" if directory else "is not shown"
+    lines += [_checker_line(checker, installed_mmcv(), state.request, shows) for checker in find_checkers()]
     return lines + [f"problem: {problem}" for problem in problems], not problems
 
 
-def _checker_line(checker: Checker, true: Optional[str], request: Optional[Request]) -> str:
+def _is_waiting() -> bool:
+    return any(type(finder).__name__ in ("StartFinder", "VersionFinder") for finder in sys.meta_path)
+
+
+def _checker_line(checker: Checker, true: Optional[str], request: Optional[Request], shows: str) -> str:
     head = f"  {checker.name}: asserts mmcv{checker.window}"
     if true is None:
         return head
@@ -96,4 +107,4 @@ def _checker_line(checker: Checker, true: Optional[str], request: Optional[Reque
         return f"{head}; {verdict.reason}"
     if verdict.shown is None:
         return f"{head}; accepts {true}"
-    return f"{head}; {'is' if request else 'would be'} shown {verdict.shown}"
+    return f"{head}; {shows} {verdict.shown}"

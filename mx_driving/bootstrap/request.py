@@ -63,6 +63,10 @@ def make_request(version: str, also: Sequence[str], origin: str) -> Request:
     """
     if not isinstance(version, str):
         raise TypeError(f"expected 'auto' or a version such as '1.6.0', got {type(version).__name__}: quote it")
+    if isinstance(also, str):
+        raise TypeError(
+            f"expected a list of packages such as ['mmdet'], got the text {shorten(also)}: put it in a list"
+        )
     unknown = [name for name in also if name not in ALSO]
     if unknown:
         raise ValueError(f"expected packages out of {', '.join(ALSO)} after the version, got {shorten(unknown[0])}")

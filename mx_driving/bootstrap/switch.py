@@ -9,11 +9,13 @@ from __future__ import annotations
 import filecmp
 import os
 import site
+import sys
 import tempfile
 from pathlib import Path
 from typing import List, NamedTuple, Optional
 
 from . import starter
+from .origin import install_again
 from .request import Request, parse_request
 from .starter import KILL_VARIABLE, killed, requested
 from .startup import PTH_NAME, PTH_OFF, PTH_ON, SETTINGS_NAME, START_NAME, STARTER_NAME
@@ -37,17 +39,28 @@ def site_directory() -> Optional[Path]:
     belongs to another environment is not this one's to switch.
     """
     user = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
-    candidates = (Path(entry) for entry in [*user, *site.getsitepackages()])
+    # In the order in which the interpreter reads them: of a virtual environment its own come before the user's.
+    own = site.getsitepackages([sys.prefix]) if sys.prefix != sys.base_prefix else []
+    candidates = (Path(entry) for entry in [*own, *user, *site.getsitepackages()])
     return next((entry for entry in candidates if (entry / PTH_NAME).is_file()), None)
+
+
+def reach(directory: Path) -> Optional[str]:
+    """Say whom else a switch in this site directory reaches, or None if it is this environment's own."""
+    if site.ENABLE_USER_SITE and directory == Path(site.getusersitepackages()):
+        return f"every Python {sys.version_info[0]}.{sys.version_info[1]} of this user reads {directory}"
+    if Path(sys.prefix) not in directory.parents:
+        return f"{directory} is outside this virtual environment: every interpreter that reads it is switched"
+    return None
 
 
 def file_problems(directory: Path) -> List[str]:
     """Return what is wrong with the start-up files in a site directory, one sentence each."""
     missing = [name for name in INSTALLED_NAMES if not (directory / name).exists()]
     if missing:
-        return [f"{', '.join(missing)} missing in {directory}: reinstall mx_driving"]
+        return [f"{', '.join(missing)} missing in {directory}: {install_again()}"]
     if not filecmp.cmp(str(directory / STARTER_NAME), starter.__file__, shallow=False):
-        return [f"{STARTER_NAME} in {directory} is of another mx_driving: reinstall mx_driving"]
+        return [f"{STARTER_NAME} in {directory} is of another mx_driving: {install_again()}"]
     line, on = (directory / PTH_NAME).read_text(encoding="utf-8"), (directory / SETTINGS_NAME).is_file()
     on = on and (directory / SETTINGS_NAME).stat().st_size > 0
     if line != (PTH_ON if on else PTH_OFF):
@@ -92,7 +105,7 @@ def write(request: Optional[Request]) -> Path:
     if directory is None:
         raise FileNotFoundError(
             f"expected {PTH_NAME} in a site-packages directory of this interpreter, found none: "
-            "install mx_driving with pip (wheel or editable) into this environment"
+            "install mx_driving's checkout or wheel (also with -e) into this environment"
         )
     # In this order, so that an interpreter which starts in between finds the settings that its .pth line asks for.
     _replace(directory / SETTINGS_NAME, f"{request.value}\n" if request else "")
@@ -102,12 +115,15 @@ def write(request: Optional[Request]) -> Path:
 
 def _replace(path: Path, content: str) -> None:
     # Never written in place: installers such as uv hard-link one file into several environments.
-    handle, temporary = tempfile.mkstemp(prefix=".mx_driving_", dir=str(path.parent))
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=".mx_driving_", dir=str(path.parent))
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror, str(path)) from exc  # not the name of a file that never was
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(content)
         os.chmod(temporary, 0o644)
         os.replace(temporary, str(path))
-    except OSError:
+    except OSError as exc:
         os.unlink(temporary)
-        raise
+        raise OSError(exc.errno, exc.strerror, str(path)) from exc

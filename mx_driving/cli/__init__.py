@@ -9,13 +9,35 @@ from __future__ import annotations
 
 import argparse
 import pkgutil
+import sys
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Optional, Sequence
+
+from mx_driving import __version__
+from mx_driving.bootstrap.output import run_command
+
+
+def version() -> str:
+    """Say which mx_driving this is, where it lies and for which Python: on PyPI another package has this name."""
+    operators = "with" if find_spec("mx_driving._operators") else "without"
+    python = ".".join(map(str, sys.version_info[:3]))
+    folder = Path(__file__).resolve().parent.parent
+    return f"mx-driving {__version__}, {operators} compiled operators, in {folder} (Python {python})"
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run ``mx-driving`` with these arguments; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="mx-driving", description="Move OpenMMLab training to Ascend NPUs.")
+    return run_command("mx-driving", lambda: _run(argv))
+
+
+def _run(argv: Optional[Sequence[str]]) -> int:
+    # A line of the version is not to be broken: paths are long.
+    raw = argparse.RawDescriptionHelpFormatter
+    description = "Move OpenMMLab training to Ascend NPUs."
+    parser = argparse.ArgumentParser(prog="mx-driving", description=description, formatter_class=raw)
+    parser.add_argument("--version", action="version", version=version())
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name in sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")):
         command = import_module(f"{__name__}.{name}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,9 @@ def test_status_reports_a_stale_starter_and_hand_edited_files(switched: Environm
     starter = switched.site / startup.STARTER_NAME
     before = starter.read_text()
     starter.write_text(before + "# older\n")
-    assert "is of another mx_driving: reinstall" in command(switched, "status").stdout
+    assert (
+        "is of another mx_driving: install mx_driving's checkout or wheel again" in command(switched, "status").stdout
+    )
     starter.write_text(before)
     (switched.site / SETTINGS).write_text("auto\n")
     done = command(switched, "status")
@@ -96,7 +99,7 @@ def test_without_the_start_up_files_enable_says_what_to_do(switched: Environment
     (switched.site / startup.PTH_NAME).unlink()
     done = command(switched, "enable")
     assert done.returncode == 1, done.stdout
-    assert "install mx_driving with pip" in done.stderr
+    assert "install mx_driving's checkout or wheel" in done.stderr
     assert "start-up files: not installed" in command(switched, "status").stdout
 
 
@@ -118,7 +121,7 @@ def test_files_in_a_directory_that_python_does_not_start_from(
         (switched.site / name).unlink()
     run = ["-m", "mx_driving.bootstrap", "status"]
     done = switched.run(*run, path=[tmp_path], check=False, MX_DRIVING_MMCV_VERSION="auto")
-    assert (done.returncode, "problem: this interpreter did not run" in done.stdout) == (1, True)
+    assert (done.returncode, "problem: expected mx_driving_bootstrap.pth" in done.stdout) == (1, True)
     assert "start-up files: not installed" in done.stdout
     # With an installation that works, its directory is the one that counts.
     assert f"start-up files: {venv.site}\n" in venv.run(*run, path=[tmp_path]).stdout
@@ -144,3 +147,40 @@ def test_the_console_command_is_the_same(switched: Environment, venv: Environmen
 def test_no_action_is_a_usage_error(venv: Environment) -> None:
     done = command(venv)
     assert (done.returncode, "usage:" in done.stderr) == (2, True)
+
+
+def test_a_venv_beside_a_users_copy_switches_its_own(wheel: Path, tmp_path: Path) -> None:
+    """With ``--system-site-packages`` the user's directory is on the path too; the venv's own files come first."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--system-site-packages", str(tmp_path / "v")])
+    mixed = Environment(tmp_path / "v")
+    home = {"PYTHONUSERBASE": str(tmp_path / "home")}
+    user = Path(mixed.run("-c", "import site; print(site.getusersitepackages())", **home).stdout.strip())
+    for target in (user, mixed.site):
+        install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target"]
+        subprocess.run([*install, str(target), str(wheel)], check=True, env=clean_environment({}))
+    done = mixed.run("-m", "mx_driving.bootstrap", "enable", **home)
+    assert (done.stdout, done.stderr) == (f"on: auto ({mixed.site / SETTINGS})\n", "")
+    assert (user / SETTINGS).read_text() == ""
+    # Without a copy of its own the user's is all there is, and whom that reaches is said.
+    for name in START_FILES:
+        (mixed.site / name).unlink()
+    done = mixed.run("-m", "mx_driving.bootstrap", "enable", **home)
+    assert done.stdout == f"on: auto ({user / SETTINGS})\n"
+    assert f"of this user reads {user}" in done.stderr
+
+
+def test_status_without_start_up_files_is_not_in_order(switched: Environment, toys: ToyPackages) -> None:
+    toys.checking("mmneeds", "1.3.8", "1.4.0")
+    for name in START_FILES:
+        (switched.site / name).unlink()
+    done = switched.run("-m", "mx_driving.bootstrap", "status", path=[toys.root], check=False)
+    assert done.returncode == 1
+    assert "start-up files: not installed" in done.stdout
+    assert "mmneeds: asserts mmcv>=1.3.8,<=1.4.0; is not shown 1.4.0" in done.stdout
+    assert "problem: expected mx_driving_bootstrap.pth in a site-packages directory" in done.stdout
+
+
+def test_install_again_names_the_wheel_that_pip_noted(switched: Environment, wheel: Path) -> None:
+    (switched.site / startup.STARTER_NAME).unlink()
+    again = f"install mx_driving's checkout or wheel again: pip install --force-reinstall --no-deps {wheel}"
+    assert f"missing in {switched.site}: {again}" in command(switched, "status").stdout
