@@ -15,16 +15,22 @@ CATALOGUE = (
     "dc",
     "mdc",
     "index",
+    "batch_matmul",
     "focal_loss",
     "resnet_add_relu",
     "resnet_maxpool",
+    "resnet_fp16",
+    "pseudo_sampler",
     "nuscenes_metric",
     "nuscenes_dataset",
     "numpy_type",
+    "collections_compat",
     "dp",
     "ddp",
     "ddp_forward",
     "stream",
+    "optimizer_hooks",
+    "optimizer_wrapper",
 )
 """Public names in the order in which the patches are applied and reported."""
 
