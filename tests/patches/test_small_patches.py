@@ -70,7 +70,11 @@ def test_sampler_of_mmdet3d_returns_what_stock_returns():
     from mmengine.structures import InstanceData
 
     truth = InstanceData(bboxes_3d=torch.rand(2, 7))
-    arguments = (AssignResult(2, torch.tensor([0, 2, 1]), None, labels=None), InstanceData(priors=torch.rand(3, 7)), truth)
+    arguments = (
+        AssignResult(2, torch.tensor([0, 2, 1]), None, labels=torch.tensor([0, 1, 1])),
+        InstanceData(priors=torch.rand(3, 7)),
+        truth,
+    )
     stock = PseudoSampler().sample(*arguments)
     with PatchSet([load("pseudo_sampler")]):
         ours = PseudoSampler().sample(*arguments)
