@@ -1,4 +1,4 @@
-"""``batch_matmul`` on the emulated NPU: values and gradients, what goes where, and the native kernel again afterwards."""
+"""``batch_matmul`` on the emulated NPU: values and gradients, what goes where, the native kernel again afterwards."""
 
 from __future__ import annotations
 
