@@ -108,7 +108,8 @@ class PatchHookBase:
 
     def _warn_of_twins(self, hooks: List[Any], run: Run) -> None:
         twins = [hook for hook in hooks if isinstance(hook, PatchHookBase)]
-        if len(twins) > 1 and sum(hook._inside for hook in twins) == 1 and run.rank == 0:
+        begun = {id(hook) for hook in twins if hook._inside}
+        if len(twins) > 1 and len(begun) == 1 and run.rank == 0:
             message = "NPUPatchHook is given %d times: each applies its patches, the first stop counts; merge them"
             run.logger.warning(message, len(twins))
 

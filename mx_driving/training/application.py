@@ -45,8 +45,8 @@ class Application:
             roots=run.model.modules(),
         )
         report = patches.apply()
-        report.operators = mmcv_ext.describe()
         self._patches = patches
+        report.operators = mmcv_ext.describe()
         if run.rank == 0:
             run.logger.info(report.table())
             for name in report.names(FAILED):

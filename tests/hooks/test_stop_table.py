@@ -1,0 +1,158 @@
+"""The stop, as a table: epoch and iteration loops, mid-epoch and an epoch's end, after resume, validating, saving.
+
+Both runner families are held to the same rows.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from trials import END, EPOCH, MMCV1, latest, meta_of, trial
+
+import mx_driving.runner_hooks
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Both families sleep between epochs; their checkpoints hold objects that torch >= 2.6 must be told of."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+
+
+def hook(**arguments):
+    return {"type": "NPUPatchHook", "only": [], **arguments}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Return the uninterrupted runs, by kind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("time.sleep", lambda seconds: None)
+        return {kind: trial(tmp_path_factory.mktemp(kind), kind) for kind in ("epoch", "iteration")}
+
+
+@pytest.mark.parametrize("interval", [2, 5], ids=["on-interval", "off-interval"])
+@pytest.mark.parametrize("validate", [False, True], ids=["", "validate"])
+@pytest.mark.parametrize("stops", [(6,), (8,), (3, 6), (3, 8), (8, 10)], ids=str)
+@pytest.mark.parametrize("kind", ["epoch", "iteration"])
+def test_stopped_and_resumed_is_the_uninterrupted_run(tmp_path, whole, kind, stops, validate, interval):
+    losses, rates, full = {}, {}, whole[kind]
+    for number, stop in enumerate((*stops, None)):
+        arguments = {} if stop is None else {"stop_at": stop, "save_at_stop": True, "validate_at_stop": validate}
+        seen = trial(tmp_path, kind, hook(**arguments), interval=interval, resume=number > 0)
+        assert not losses.keys() & seen.losses.keys(), "nothing is trained twice"
+        losses.update(seen.losses)
+        rates.update(seen.rates)
+        if stop is None:
+            continue
+        assert seen.iteration == stop
+        assert seen.epoch == stop // EPOCH or kind == "iteration"
+        assert seen.points[-1:] == ["after_run"]
+        # A validation that is due at the very stop is held too, or is the one that was asked for.
+        begun = stops[number - 1] if number else 0
+        regular = [at for at in (interval * EPOCH,) if begun < at < stop]
+        assert seen.validations == regular + [stop] * validate
+        meta = meta_of(tmp_path / f"iter_{stop}.pth")
+        assert meta["iter"] == stop
+        assert meta["epoch"] == stop // EPOCH or kind == "iteration"
+        assert latest(tmp_path) == f"iter_{stop}.pth"
+        assert "loss: " in seen.log, "the runner's own logger, whose interval was not reached"
+    assert seen.iteration == END
+    assert losses == full.losses
+    assert rates == full.rates
+    weights = [run.runner.model.linear.weight for run in (seen, full)]
+    assert torch.equal(*weights)
+
+
+@pytest.mark.parametrize("stop", [2, 4], ids=["mid-epoch", "epoch-end"])
+@pytest.mark.parametrize("kind", ["epoch", "iteration"])
+def test_neither_is_done_unasked(tmp_path, kind, stop):
+    seen = trial(tmp_path, kind, hook(stop_at=stop), interval=1)
+    assert (seen.validations, seen.iteration) == ([], stop)
+    assert not list(tmp_path.glob("iter_*.pth"))
+
+
+@pytest.mark.parametrize("kind", ["epoch", "iteration"])
+def test_runner_is_whole_after_the_stop(tmp_path, kind):
+    """What the stop changed is put back: a run that follows in the process starts from the user's settings."""
+    before = {}
+
+    def settings(runner):
+        names = ("interval", "start", "by_epoch")
+        hooks = {
+            (type(each).__name__, name): getattr(each, name)
+            for each in runner.hooks
+            for name in names
+            if hasattr(each, name)
+        }
+        owner = runner if MMCV1 else runner.train_loop
+        names = (
+            "_max_epochs",
+            "train",
+            "val",
+            "call_hook",
+            "run_iter",
+            "run",
+            "val_begin",
+            "val_interval",
+            "stop_training",
+        )
+        return {**hooks, **{name: vars(owner).get(name) for name in names if name != "_max_iters"}}
+
+    seen = trial(tmp_path, kind, hook(stop_at=3, validate_at_stop=True), prepare=lambda r: before.update(settings(r)))
+    assert settings(seen.runner) == before
+
+
+@pytest.mark.parametrize("twins", ["two", "the same"])
+def test_hook_given_twice(tmp_path, twins):
+    first = mx_driving.runner_hooks.NPUPatchHook(only=[], stop_at=8)
+    second = first if twins == "the same" else mx_driving.runner_hooks.NPUPatchHook(only=[], stop_at=5)
+    if MMCV1 and twins == "the same":
+        pytest.skip("mmcv 1.x refuses to register a hook a second time")
+    seen = trial(tmp_path, "epoch", first, second)
+    assert seen.iteration == (8 if twins == "the same" else 5)
+    assert "NPUPatchHook is given 2 times" in seen.log
+    if not MMCV1:
+        assert seen.runner.train_loop.val_begin == 1
+
+
+def test_later_training_is_not_stopped_before_it_begins(tmp_path):
+    if MMCV1:
+        pytest.skip("an mmcv 1.x runner has no flag that would stay set")
+    stop = mx_driving.runner_hooks.NPUPatchHook(only=[], stop_at=4)
+    seen = trial(tmp_path, "epoch", stop)
+    stop.stop_at = None
+    seen.runner.train()
+    assert seen.runner.iter == END
+
+
+@pytest.mark.parametrize("kind", ["epoch"])
+def test_batch_after_the_stop_that_cannot_be_loaded_is_of_no_account(tmp_path, kind):
+    class Broken:
+        def __init__(self, samples):
+            self.samples = samples
+
+        def __len__(self):
+            return len(self.samples)
+
+        def __getitem__(self, index):
+            if index >= 4:
+                raise OSError("a corrupt file")
+            return self.samples[index]
+
+    toy = __import__("toy_mmcv1" if MMCV1 else "toy_mmengine")
+    twist = {"dataset": Broken(toy.Samples())}
+    seen = trial(tmp_path, kind, hook(stop_at=2, save_at_stop=True), shuffled=False, twist=twist)
+    assert (seen.iteration, latest(tmp_path)) == (2, "iter_2.pth")
+    assert "could not be loaded, which is of no account here: OSError: a corrupt file" in seen.log
+    with pytest.raises(OSError, match="a corrupt file"):
+        trial(tmp_path / "b", kind, hook(stop_at=3), shuffled=False, twist=twist)
+
+
+def test_changed_data_set_begins_the_epoch_anew_and_says_so(tmp_path):
+    trial(tmp_path, "epoch", hook(stop_at=2, save_at_stop=True))
+    toy = __import__("toy_mmcv1" if MMCV1 else "toy_mmengine")
+    fewer = torch.utils.data.Subset(toy.Samples(), range(6))
+    seen = trial(tmp_path, "epoch", hook(), resume=True, twist={"dataset": fewer})
+    assert "after 2 of 4 batches; an epoch has 3 now: it is trained from its start" in seen.log
+    assert seen.iteration == 2 + 9
