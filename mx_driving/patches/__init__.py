@@ -34,6 +34,22 @@ CATALOGUE = (
 )
 """Public names in the order in which the patches are applied and reported."""
 
+ALIASES = {
+    "multi_scale_deformable_attention": "msda",
+    "deform_conv": "dc",
+    "modulated_deform_conv": "mdc",
+    "tensor_index": "index",
+    "sigmoid_focal_loss": "focal_loss",
+    "numpy_compat": "numpy_type",
+    "Iterable": "collections_compat",
+}
+"""Other names that are taken everywhere: those of DrivingSDK's patcher, of both its generations."""
+
+
+def canonical(name: str) -> str:
+    """Return the catalogue's name for a name or an alias; anything else as it is."""
+    return ALIASES.get(name, name)
+
 
 def load(name: str) -> PatchRecord:
     """Import a patch's file and return its record.
@@ -42,7 +58,7 @@ def load(name: str) -> PatchRecord:
         UnknownPatchError: the name is not in the catalogue.
     """
     check_names((name,), "load")
-    return importlib.import_module(f"mx_driving.patches.{name}").PATCH
+    return importlib.import_module(f"mx_driving.patches.{canonical(name)}").PATCH
 
 
 def load_all() -> Tuple[PatchRecord, ...]:
@@ -53,7 +69,7 @@ def load_all() -> Tuple[PatchRecord, ...]:
 def check_names(names: Iterable[object], where: str) -> None:
     """Raise UnknownPatchError, with the nearest known name, for the first name that is in no catalogue."""
     for name in names:
-        if name not in CATALOGUE:
+        if not isinstance(name, str) or canonical(name) not in CATALOGUE:
             raise UnknownPatchError(unknown_name(name, CATALOGUE, where))
 
 
@@ -74,6 +90,8 @@ def excluded(
     """
     for where, names in (("disable", disable), ("enable", enable), ("only", only or ())):
         check_names(names, where)
+    disable, enable = [canonical(name) for name in disable], [canonical(name) for name in enable]
+    only = None if only is None else [canonical(name) for name in only]
     both = sorted(set(disable) & (set(enable) | set(only or ())))
     if both:
         raise ValueError(f"disable: {both[0]!r} is also in enable or only; expected one of the two; remove one")

@@ -98,7 +98,7 @@ def prospect(patch: PatchRecord, device: str) -> Prospect:
     if reason is None:
         lacking = [unmet(target.requires) for target in patch.targets if not isinstance(target, Effect)]
         reason = lacking[0] if lacking and all(lacking) else None
-    return Prospect(patch, reason or ("" if patch.default else "off by default, name it in enable"))
+    return Prospect(patch, reason or patch.why_off(device))
 
 
 def _sentence(text: str) -> str:
