@@ -50,6 +50,10 @@ void forward_autograd(const Tensor& x, const Tensor& y) {
       y.sym_sizes());
   if (at::GradMode::is_enabled() && (x.requires_grad() || y.requires_grad())) {
     AddReluInPlace::apply(x, y);
+    // The list has done its work; compiled autograd refuses every node that still has one.
+    if (auto* node = dynamic_cast<torch::autograd::CppNode<AddReluInPlace>*>(x.grad_fn().get())) {
+      node->ctx_.mark_dirty({});
+    }
     return;
   }
   call_below_autograd(x, y);

@@ -2,12 +2,11 @@
 
     test_exact = agreement(("resnet_add_relu",), build=my_module, inputs=my_inputs)
 
-is a test for each mode of :data:`MODES`. Nothing here knows a patch: records of your own go in as well as names of ours.
+is a test for each mode of :data:`MODES`. Nothing here knows a patch: your own records go in as well as names of ours.
 """
 
 from equivalence.case import Case
-from equivalence.compare import differences
 from equivalence.harness import agreement, check
 from equivalence.modes import MODES
 
-__all__ = ["MODES", "Case", "agreement", "check", "differences"]
+__all__ = ["MODES", "Case", "agreement", "check"]

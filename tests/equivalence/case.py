@@ -49,13 +49,13 @@ class Case:
 def seed() -> None:
     """Set all three random states."""
     random.seed(0)
-    np.random.seed(0)  # noqa: NPY002 - models use the global state
+    np.random.seed(0)
     torch.manual_seed(0)
 
 
 def random_states() -> Dict[str, str]:
     """Return the three random states, in a form that compares."""
-    state = np.random.get_state()  # noqa: NPY002
+    state = np.random.get_state()
     return {
         "random state of torch": str(hash(torch.get_rng_state().numpy().tobytes())),
         "random state of numpy": str(hash(state[1].tobytes() + bytes(str(state[2]), "ascii"))),

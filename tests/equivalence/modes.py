@@ -89,7 +89,9 @@ def channels_last(case: Case) -> Seen:
     def arrange(tensor: Tensor) -> Tensor:
         return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
 
-    return _run(case, prepare=lambda module: module.to(memory_format=torch.channels_last) and None, change_input=arrange)
+    return _run(
+        case, prepare=lambda module: module.to(memory_format=torch.channels_last) and None, change_input=arrange
+    )
 
 
 def frozen(case: Case) -> Seen:
