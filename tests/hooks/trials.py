@@ -33,10 +33,10 @@ class Seen:
     runner: Any = None
 
 
-def mended_loader(dataset: Any, shuffled: bool) -> DataLoader:
+def loader_of(dataset: Any, shuffled: bool, workers: int = 0) -> DataLoader:
     """Return a loader whose order depends on the epoch that its sampler is told."""
     sampler = DistributedSampler(dataset, num_replicas=1, rank=0, shuffle=shuffled, seed=3)
-    return DataLoader(dataset, batch_size=2, sampler=sampler)
+    return DataLoader(dataset, batch_size=2, sampler=sampler, num_workers=workers)
 
 
 def trial(
@@ -125,7 +125,7 @@ def _mmengine(
     runner = twist.get("runner", Runner)(
         model=twist.get("model") or Toy(),
         work_dir=str(folder),
-        train_dataloader=mended_loader(dataset, shuffled),
+        train_dataloader=loader_of(dataset, shuffled, twist.get("workers", 0)),
         val_dataloader=DataLoader(twist.get("val_dataset", Samples()), batch_size=2),
         val_cfg={},
         val_evaluator={"type": CountingMetric},
@@ -175,7 +175,8 @@ def _mmcv1(
     logger = logging.getLogger(f"trial.{id(seen)}")
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    logger.addHandler(logging.FileHandler(folder / "run.log"))
+    for handler in (logging.FileHandler(folder / "run.log"), logging.StreamHandler()):
+        logger.addHandler(handler)
     model = twist.get("model") or Toy()
     by_epoch = kind == "epoch"
     runner = (twist.get("runner") or (EpochBasedRunner if by_epoch else IterBasedRunner))(
@@ -205,5 +206,5 @@ def _mmcv1(
     if resume:
         runner.resume(str(folder / "latest.pth"), map_location="cpu")
     workflow = twist.get("workflow", [("train", 1)])
-    loaders = [mended_loader(twist.get("dataset", Samples()), shuffled) for _ in workflow]
+    loaders = [loader_of(twist.get("dataset", Samples()), shuffled, twist.get("workers", 0)) for _ in workflow]
     return runner, lambda: runner.run(loaders, workflow)
