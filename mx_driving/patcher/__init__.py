@@ -11,12 +11,15 @@ from typing import Any, List
 from mx_driving.patcher.mmcv_version import patch_mmcv_version
 
 _BUILDER = ("Patch", "Patcher", "PatcherBuilder")
+_RECORD = ("Effect", "PatchRecord", "PatchSkipped", "Provide", "Replace")
 
 __all__ = ["Patch", "Patcher", "PatcherBuilder", "default_patcher_builder", "patch_mmcv_version"]
 
 
 def __getattr__(name: str) -> Any:
-    """Return a builder class, a patch by its name, or the builder that holds all default patches."""
+    """Return what a patch of one's own is made of, a builder class, a patch by its name, or the builder that holds all default patches."""
+    if name in _RECORD:
+        return getattr(importlib.import_module("mx_driving._core"), name)
     if name in _BUILDER:
         return getattr(importlib.import_module("mx_driving.patcher.builder"), name)
     if name == "default_patcher_builder":

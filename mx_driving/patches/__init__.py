@@ -66,15 +66,20 @@ def load_all() -> Tuple[PatchRecord, ...]:
     return tuple(load(name) for name in CATALOGUE)
 
 
-def check_names(names: Iterable[object], where: str) -> None:
-    """Raise UnknownPatchError, with the nearest known name, for the first name that is in no catalogue."""
+def check_names(names: Iterable[object], where: str, own: Sequence[PatchRecord] = ()) -> None:
+    """Raise UnknownPatchError, with the nearest known name, for the first name that neither we nor the user have."""
+    known = [*CATALOGUE, *(patch.name for patch in own)]
     for name in names:
-        if not isinstance(name, str) or canonical(name) not in CATALOGUE:
-            raise UnknownPatchError(unknown_name(name, CATALOGUE, where))
+        if not isinstance(name, str) or canonical(name) not in known:
+            raise UnknownPatchError(unknown_name(name, known, where))
 
 
 def excluded(
-    disable: Sequence[str], enable: Sequence[str], only: Optional[Sequence[str]], device: str = "cpu"
+    disable: Sequence[str],
+    enable: Sequence[str],
+    only: Optional[Sequence[str]],
+    device: str = "cpu",
+    own: Sequence[PatchRecord] = (),
 ) -> Dict[str, str]:
     """Return the reason for each patch that the user's choice leaves out.
 
@@ -83,20 +88,21 @@ def excluded(
         enable: patches to take in although they are off by default.
         only: if given, all others are left out.
         device: where the patches will apply; some are on by default on one device and off on another.
+        own: the user's patches beside ours.
 
     Raises:
         UnknownPatchError: a name is in no catalogue.
         ValueError: a name is both enabled and disabled.
     """
     for where, names in (("disable", disable), ("enable", enable), ("only", only or ())):
-        check_names(names, where)
+        check_names(names, where, own)
     disable, enable = [canonical(name) for name in disable], [canonical(name) for name in enable]
     only = None if only is None else [canonical(name) for name in only]
     both = sorted(set(disable) & (set(enable) | set(only or ())))
     if both:
         raise ValueError(f"disable: {both[0]!r} is also in enable or only; expected one of the two; remove one")
     reasons = {}
-    for patch in load_all():
+    for patch in (*load_all(), *own):
         if patch.name in disable:
             reasons[patch.name] = "disabled by the user"
         elif only is not None and patch.name not in only:

@@ -30,6 +30,7 @@ class PatchHookBase:
         save_at_stop: whether a checkpoint ``iter_<stop_at>.pth`` is written at the stop. A run that is resumed from it,
             with this hook, goes on exactly there, in mid-epoch too.
         validate_at_stop: whether validation runs at the stop, in mid-epoch and off the regular interval as well.
+        patches: patches of your own, ``["package.module:NAME"]``; they are chosen, reported and undone like ours.
 
     Raises:
         TypeError, ValueError: an argument is not what it should be.
@@ -49,6 +50,7 @@ class PatchHookBase:
         restore: bool = True,
         save_at_stop: bool = False,
         validate_at_stop: bool = False,
+        patches: Any = (),
         **unknown: Any,
     ):
         known = inspect.signature(PatchHookBase).parameters.keys() - {"unknown"}
@@ -57,7 +59,7 @@ class PatchHookBase:
         self.allow_internal_format = arguments.flag("allow_internal_format", allow_internal_format)
         self.save_at_stop = arguments.flag("save_at_stop", save_at_stop)
         self.validate_at_stop = arguments.flag("validate_at_stop", validate_at_stop)
-        self._patching = Application(disable, enable, only, device, strict, restore)
+        self._patching = Application(disable, enable, only, device, strict, restore, patches)
         self._leaving = contextlib.ExitStack()
         self._loans = Loans()
         self._inside = self._watched = self._reached = self._at_end = False

@@ -9,16 +9,18 @@ from mx_driving import mmcv_ext
 from mx_driving._core import FAILED, PatchSet
 from mx_driving.patches import excluded, load_all
 from mx_driving.training import arguments
+from mx_driving.training.own_patches import load_own
 from mx_driving.training.run import Run
 
 
 class Application:
     """Chooses the patches when the hook is built, applies them to a run and takes them back after it."""
 
-    def __init__(self, disable: Any, enable: Any, only: Any, device: Any, strict: Any, restore: Any):
-        disable, enable = arguments.names("disable", disable), arguments.names("enable", enable)
-        self._choice = (disable, enable, None if only is None else arguments.names("only", only))
-        excluded(*self._choice)  # for its errors: a wrong name is said before the run begins
+    def __init__(self, disable: Any, enable: Any, only: Any, device: Any, strict: Any, restore: Any, patches: Any = ()):
+        own = self._own = load_own(patches)
+        disable, enable = arguments.names("disable", disable, own), arguments.names("enable", enable, own)
+        self._choice = (disable, enable, None if only is None else arguments.names("only", only, own))
+        excluded(*self._choice, own=own)  # for its errors: a wrong name is said before the run begins
         self._device = arguments.one_of("device", device, arguments.DEVICES)
         self._strict = arguments.flag("strict", strict)
         self.restore = arguments.flag("restore", restore)
@@ -38,9 +40,9 @@ class Application:
             run.require_writable()
         device = devices.resolve(self._device)
         patches = PatchSet(
-            load_all(),
+            (*load_all(), *self._own),
             device=device,
-            excluded=excluded(*self._choice, device),
+            excluded=excluded(*self._choice, device, self._own),
             strict=self._strict,
             roots=run.model.modules(),
         )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Mapping, Optional, Tuple
+from typing import Any, Iterable, Mapping, Optional, Sequence, Tuple
 
-from mx_driving._core import unknown_name
+from mx_driving._core import PatchRecord, unknown_name
 from mx_driving.patches import check_names
 
 DEVICES = ("auto", "npu", "cpu")
@@ -16,7 +16,7 @@ def no_unknown(hook: str, extra: Mapping[str, Any], allowed: Iterable[str]) -> N
         raise TypeError(unknown_name(name, allowed, hook, what="argument"))
 
 
-def names(argument: str, value: Any) -> Tuple[str, ...]:
+def names(argument: str, value: Any, own: Sequence[PatchRecord] = ()) -> Tuple[str, ...]:
     """Return a list of patch names as a tuple; a lone string is taken for a slip, since it would be read by letters.
 
     Raises:
@@ -25,7 +25,7 @@ def names(argument: str, value: Any) -> Tuple[str, ...]:
     """
     if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) for name in value):
         raise TypeError(f"{argument}: expected a list of patch names such as ['index'], got {value!r}")
-    check_names(value, argument)
+    check_names(value, argument, own)
     return tuple(value)
 
 

@@ -17,15 +17,13 @@ from pathlib import Path
 from typing import List
 
 import torch
-from trials import MMCV1, trial
+from trials import MMCV1, Hook, toy, trial
 
 import mx_driving.runner_hooks  # noqa: F401 - registers the hooks
 from mx_driving._core import engine
 from mx_driving._core.record import Effect, find, split
 from mx_driving.patches import load_all
 
-toy = importlib.import_module("toy_mmcv1" if MMCV1 else "toy_mmengine")
-Hook = importlib.import_module("mmcv.runner" if MMCV1 else "mmengine.hooks").Hook
 
 in_force: List[int] = []
 

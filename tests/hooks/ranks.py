@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import sys
@@ -10,11 +9,10 @@ from pathlib import Path
 
 import torch.distributed as dist
 from faults import Failing
-from trials import MMCV1, latest, trial
+from trials import latest, toy, trial
 
 from mx_driving._core import engine
 
-toy = importlib.import_module("toy_mmcv1" if MMCV1 else "toy_mmengine")
 RANK = int(os.environ["RANK"])
 
 

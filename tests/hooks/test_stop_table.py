@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from trials import END, EPOCH, MMCV1, latest, meta_of, trial
+from trials import END, EPOCH, MMCV1, latest, meta_of, toy, trial
 
 import mx_driving.runner_hooks
 
@@ -140,7 +140,6 @@ def test_batch_after_the_stop_that_cannot_be_loaded_is_of_no_account(tmp_path, k
                 raise OSError("a corrupt file")
             return self.samples[index]
 
-    toy = __import__("toy_mmcv1" if MMCV1 else "toy_mmengine")
     twist = {"dataset": Broken(toy.Samples())}
     seen = trial(tmp_path, kind, hook(stop_at=2, save_at_stop=True), shuffled=False, twist=twist)
     assert (seen.iteration, latest(tmp_path)) == (2, "iter_2.pth")
@@ -151,7 +150,6 @@ def test_batch_after_the_stop_that_cannot_be_loaded_is_of_no_account(tmp_path, k
 
 def test_changed_data_set_begins_the_epoch_anew_and_says_so(tmp_path):
     trial(tmp_path, "epoch", hook(stop_at=2, save_at_stop=True))
-    toy = __import__("toy_mmcv1" if MMCV1 else "toy_mmengine")
     fewer = torch.utils.data.Subset(toy.Samples(), range(6))
     seen = trial(tmp_path, "epoch", hook(), resume=True, twist={"dataset": fewer})
     assert "after 2 of 4 batches; an epoch has 3 now: it is trained from its start" in seen.log

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -15,6 +16,8 @@ from torch.utils.data import DataLoader, DistributedSampler
 from mx_driving._core.versions import installed_version, is_installed
 
 MMCV1 = is_installed("mmcv") and installed_version("mmcv").major == 1
+Hook = importlib.import_module("mmcv.runner" if MMCV1 else "mmengine.hooks").Hook
+toy = importlib.import_module("toy_mmcv1" if MMCV1 else "toy_mmengine")
 EPOCH = 4
 END = 3 * EPOCH
 
