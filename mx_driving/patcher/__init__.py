@@ -17,7 +17,7 @@ __all__ = ["Patch", "Patcher", "PatcherBuilder", "default_patcher_builder", "pat
 
 
 def __getattr__(name: str) -> Any:
-    """Return what a patch of one's own is made of, a builder class, a patch by its name, or the builder that holds all default patches."""
+    """Return what a patch of one's own is made of, a builder class, a patch by its name, or the default builder."""
     if name in _RECORD:
         return getattr(importlib.import_module("mx_driving._core"), name)
     if name in _BUILDER:

@@ -25,12 +25,10 @@ def load_own(value: Any) -> Tuple[PatchRecord, ...]:
     records: List[PatchRecord] = []
     for given in value:
         record = given if isinstance(given, PatchRecord) else _load(given)
-        taken = {**dict.fromkeys(CATALOGUE, "mx_driving"), **dict.fromkeys(ALIASES, "mx_driving")}
+        taken = dict.fromkeys((*CATALOGUE, *ALIASES), "a patch of mx_driving")
         taken.update((other.name, "another of yours") for other in records)
         if record.name in taken:
-            raise ValueError(
-                f"patches: {given!r} is called {record.name!r} as is one of {taken[record.name]}; rename it"
-            )
+            raise ValueError(f"patches: {given!r} is called {record.name!r}, as is {taken[record.name]}; rename it")
         records.append(record)
     return tuple(records)
 

@@ -24,7 +24,6 @@ from mx_driving._core import engine
 from mx_driving._core.record import Effect, find, split
 from mx_driving.patches import load_all
 
-
 in_force: List[int] = []
 
 FULL = "no file may grow beyond 16 bytes from now on"

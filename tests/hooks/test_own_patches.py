@@ -28,9 +28,8 @@ SCALE = PatchRecord(
     upstream="-",
     remove_when="-",
 )
-BROKEN = PatchRecord(
-    name="no_target", targets=(Replace("their_plugin:missing", _doubled, wrap=True),), why="", upstream="", remove_when=""
-)
+MISSING = Replace("their_plugin:missing", _doubled, wrap=True)
+BROKEN = PatchRecord(name="no_target", targets=(MISSING,), why="", upstream="", remove_when="")
 OURS = PatchRecord(name="index", targets=(), why="", upstream="", remove_when="")
 """
 
@@ -110,8 +109,8 @@ def test_strict_holds_for_them(tmp_path, plugin):
         ({"patches": ["my_patchs:SCALE"]}, ValueError, "there is no 'my_patchs'; it must be importable"),
         ({"patches": ["my_empty:SCALE"]}, ValueError, "got a module 'my_empty' that holds none"),
         ({"patches": ["my_broken:SCALE"]}, ModuleNotFoundError, "a_package_that_is_not_there"),
-        ({"patches": ["my_patches:OURS"]}, ValueError, "is called 'index' as is one of mx_driving; rename it"),
-        ({"patches": ["my_patches:SCALE"] * 2}, ValueError, "is called 'scale_boxes' as is one of another of yours"),
+        ({"patches": ["my_patches:OURS"]}, ValueError, "is called 'index', as is a patch of mx_driving; rename it"),
+        ({"patches": ["my_patches:SCALE"] * 2}, ValueError, "is called 'scale_boxes', as is another of yours"),
         (
             {"patches": ["my_patches:SCALE"], "disable": ["scale_box"]},
             UnknownPatchError,
