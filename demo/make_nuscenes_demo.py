@@ -1,9 +1,11 @@
-"""Generate a small camera data set in the nuScenes layout: rendered traffic, valid calibration, exact annotations.
+"""Generate a small data set in the nuScenes layout: six cameras and a LiDAR in traffic, exact annotations.
 
     python demo/make_nuscenes_demo.py data/nuscenes_demo
 
-The folder serves as ``data_root`` of mmdet3d's ``NuScenesDataset`` (``load_type='mv_image_based'``) and of mmdet3d
-1.0's ``NuScenesMonoDataset``. The same arguments give the same bytes; a finished folder made with them is left alone.
+The folder serves as ``data_root`` of mmdet3d's ``NuScenesDataset`` (``load_type='mv_image_based'``, and the default one
+for the LiDAR) and of mmdet3d 1.0's ``NuScenesMonoDataset``; its ``nuscenes_infos_*_v1.pkl`` are mmdet3d 1.0's
+``NuScenesDataset``, with whole paths: make the folder where it will be used. The same arguments give the same bytes; a
+finished folder made with them is left alone.
 """
 
 from __future__ import annotations
@@ -24,9 +26,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # a script folder, not a package: it is never installed
 
 from nuscenes_demo import camera as cameras
-from nuscenes_demo import infos, render, sheet, world
+from nuscenes_demo import infos, lidar, render, sheet, world
 
-FORMAT = 1  # raise when the generator's output changes, so that existing folders are made again
+FORMAT = 2  # raise when the generator's output changes, so that existing folders are made again
 START = 1_700_000_000_000_000  # microseconds; time stamp of the first frame
 QUALITY = 92  # JPEG
 MANIFEST = "manifest.json"
@@ -64,26 +66,45 @@ def make_sample(
         found = [infos.annotate(cam, street2cam, actor, time, int(n)) for actor, n in zip(actors, pixels)]
         sample["images"][cam.name] = infos.image_info(cam, name, _token(seed, index, cam.name), stamp / 1e6)
         sample["cam_instances"][cam.name] = [instance for instance in found if instance is not None]
+    turn_lidar(root, sample, seed, actors, ego2street)
     return sample
 
 
-def write_annotations(root: Path, split: str, samples: List[Dict[str, Any]]) -> None:
-    """Write both annotation formats of a split."""
+def turn_lidar(
+    root: Path, sample: Dict[str, Any], seed: int, actors: Sequence[world.Actor], ego2street: np.ndarray
+) -> None:
+    """Write the LiDAR's sweep of a frame below ``root`` and add it, with its boxes, to the frame's entry."""
+    index, time = sample["sample_idx"], sample["sample_idx"] * world.FRAME_TIME
+    lidar2street = ego2street @ lidar.LIDAR2EGO
+    points, owner = lidar.sweep(lidar2street, actors, time, np.random.default_rng([seed, index]))
+    name = f"demo{seed}__{lidar.NAME}__{int(sample['timestamp'] * 1e6)}.pcd.bin"
+    folder = root / "samples" / lidar.NAME
+    folder.mkdir(parents=True, exist_ok=True)
+    points.tofile(folder / name)
+    sample["lidar_points"] = lidar.points_info(name, _token(seed, index, lidar.NAME), sample["timestamp"])
+    sample["lidar_sweeps"] = []
+    sample["instances"] = lidar.annotate(np.linalg.inv(lidar2street), actors, time, owner)
+
+
+def write_annotations(root: Path, final: Path, split: str, samples: List[Dict[str, Any]]) -> None:
+    """Write all annotation formats of a split; ``final`` is where the data set will lie."""
     with open(root / f"nuscenes_infos_{split}.pkl", "wb") as file:
         pickle.dump(infos.info_file(samples), file, protocol=4)
+    with open(root / f"nuscenes_infos_{split}_v1.pkl", "wb") as file:
+        pickle.dump(lidar.info_file_v1(samples, str(final.resolve())), file, protocol=4)
     (root / f"nuscenes_infos_{split}_mono3d.coco.json").write_text(json.dumps(infos.coco_file(samples)))
 
 
-def generate(root: Path, settings: Dict[str, int]) -> None:
-    """Write the whole data set into the empty folder ``root``."""
+def generate(root: Path, final: Path, settings: Dict[str, int]) -> None:
+    """Write the whole data set into the empty folder ``root``, which will be moved to ``final``."""
     rig, actors = cameras.build_rig(settings["width"]), world.build_world(settings["seed"])
     total = settings["frames"] + settings["val_frames"]
     samples = []
     for index in range(total):
         samples.append(make_sample(root, index, settings["seed"], rig, actors))
-        print(f"frame {index + 1}/{total}: {len(rig)} images", flush=True)
-    write_annotations(root, "train", samples[: settings["frames"]])
-    write_annotations(root, "val", samples[settings["frames"] :])
+        print(f"frame {index + 1}/{total}: {len(rig)} images, one LiDAR sweep", flush=True)
+    write_annotations(root, final, "train", samples[: settings["frames"]])
+    write_annotations(root, final, "val", samples[settings["frames"] :])
     sheet.write(root / "contact_sheet.png", root, samples[0])
     # Last, because its presence is what says that the folder is complete.
     (root / MANIFEST).write_text(json.dumps(settings, indent=2, sort_keys=True))
@@ -107,7 +128,7 @@ def replace(root: Path, settings: Dict[str, int]) -> None:
     if fresh.exists():
         shutil.rmtree(fresh)
     fresh.mkdir(parents=True)
-    generate(fresh, settings)
+    generate(fresh, root, settings)
     if root.exists():
         shutil.rmtree(root)
     os.replace(fresh, root)
