@@ -6,7 +6,8 @@ namespace mx_driving {
 namespace npu {
 namespace {
 
-at::Tensor add_relu(const at::Tensor& x, const at::Tensor& y) {
+at::Tensor add_relu(const at::Tensor& first, const at::Tensor& second) {
+  const auto x = dense(first), y = dense(second);
   auto output = checked_outputs<at::Tensor(const at::Tensor&, const at::Tensor&)>("mx_driving::add_relu", x, y);
   at::add_out(output, x, y);
   return output.relu_();

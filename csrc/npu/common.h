@@ -1,5 +1,6 @@
-// What the NPU adapters share. They register on PrivateUse1, the key of torch_npu, and live in mx_driving._operators_npu: a
-// library of its own, because it links against torch_npu, which does not load where CANN is missing.
+// What the NPU adapters share. They register on PrivateUse1, the key of torch_npu, and live in
+// mx_driving._operators_npu: a library of its own, because it links against torch_npu, which does not load where CANN
+// is missing.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -15,6 +16,12 @@ template <class Signature, class... Arguments>
 auto checked_outputs(const char* op, Arguments&&... arguments) {
   const auto handle = c10::Dispatcher::singleton().findSchemaOrThrow(op, "").typed<Signature>();
   return handle.redispatch(c10::DispatchKeySet(c10::DispatchKey::Meta), std::forward<Arguments>(arguments)...);
+}
+
+// An NPU tensor has no memory format but the contiguous one: the Meta kernels would ask for that of a channels-last
+// input.
+inline at::Tensor dense(const at::Tensor& tensor) {
+  return tensor.suggest_memory_format() == at::MemoryFormat::Contiguous ? tensor : tensor.contiguous();
 }
 
 } // namespace npu

@@ -10,7 +10,8 @@ using at::IntArrayRef;
 using at::Tensor;
 
 std::tuple<Tensor, Tensor> max_pool2d(
-    const Tensor& input, IntArrayRef kernel_size, IntArrayRef stride, IntArrayRef padding) {
+    const Tensor& image, IntArrayRef kernel_size, IntArrayRef stride, IntArrayRef padding) {
+  const auto input = dense(image);
   checked_outputs<decltype(max_pool2d)>("mx_driving::max_pool2d", input, kernel_size, stride, padding);
   return at::max_pool2d_with_indices(input, kernel_size, stride, padding);
 }
@@ -19,7 +20,7 @@ Tensor max_pool2d_backward(
     const Tensor& grad_output, const Tensor& input, const Tensor& indices, IntArrayRef kernel_size, IntArrayRef stride,
     IntArrayRef padding) {
   return at::max_pool2d_with_indices_backward(
-      grad_output, input, kernel_size, stride, padding, /*dilation=*/{1, 1}, /*ceil_mode=*/false, indices);
+      grad_output, dense(input), kernel_size, stride, padding, /*dilation=*/{1, 1}, /*ceil_mode=*/false, indices);
 }
 
 } // namespace

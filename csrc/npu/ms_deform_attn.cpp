@@ -61,7 +61,7 @@ Tensor forward(
   const c10::OptionalDeviceGuard guard(value.device());
   if (is_half(value))
     return forward(wide(value), shapes, starts, wide(locations), wide(weights)).to(value.scalar_type());
-  if (use_composite(value, locations)) return composite_forward({value, shapes, locations, weights});
+  if (use_composite(value, locations)) return composite_forward({value, shapes, starts, locations, weights});
   run_aclnn(forward_kernel(), value, shapes, starts, locations, weights, output);
   return output;
 }
@@ -85,7 +85,8 @@ std::tuple<Tensor, Tensor, Tensor> backward(
     grad_weights.copy_(wide_weights);
     return {grad_value, grad_locations, grad_weights};
   }
-  if (use_composite(value, locations)) return composite_backward({value, shapes, locations, weights}, grad_output);
+  if (use_composite(value, locations))
+    return composite_backward({value, shapes, starts, locations, weights}, grad_output);
   run_aclnn(
       backward_kernel(), value, shapes, starts, locations, weights, grad_output.contiguous(), grad_value,
       grad_locations, grad_weights);

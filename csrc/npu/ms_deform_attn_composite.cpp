@@ -36,12 +36,21 @@ Tensor sample(const Level& level) {
 }
 
 void for_each_level(const AttentionInputs& in, const std::function<void(const Level&)>& body) {
-  const auto shapes = in.shapes.cpu().to(at::kLong);
-  int64_t start = 0;
-  for (int64_t index = 0; index < shapes.size(0); ++index) {
-    const auto height = shapes[index][0].item<int64_t>(), width = shapes[index][1].item<int64_t>();
+  const auto positions = in.value.size(1), levels = in.shapes.size(0);
+  // One copy to the host for both.
+  const auto geometry = at::cat({in.shapes.to(at::kLong), in.starts.to(at::kLong).unsqueeze(1)}, 1).cpu().contiguous();
+  const auto* level = geometry.data_ptr<int64_t>();
+  int64_t total = 0;
+  for (int64_t index = 0; index < levels; ++index) total += level[3 * index] * level[3 * index + 1];
+  TORCH_CHECK(
+      total == positions, "ms_deform_attn: S of value must be the sum of H * W over spatial_shapes, ", total, ", got ",
+      positions);
+  for (int64_t index = 0; index < levels; ++index, level += 3) {
+    const auto height = level[0], width = level[1], start = level[2];
+    TORCH_CHECK(
+        start >= 0 && start + height * width <= positions, "ms_deform_attn: level ", index,
+        " must lie inside value, of ", positions, " positions, got level_start_index ", start);
     body(level_of(in, index, start, height, width));
-    start += height * width;
   }
 }
 
@@ -52,7 +61,10 @@ Tensor composite_forward(const AttentionInputs& in) {
   const auto queries = in.locations.size(1);
   auto sum = at::zeros({batch * heads, depth, queries}, in.value.options());
   for_each_level(in, [&](const Level& level) { sum += (sample(level) * level.weights).sum(-1); });
-  return sum.view({batch, heads, depth, queries}).permute({0, 3, 1, 2}).reshape({batch, queries, heads * depth});
+  return sum.view({batch, heads, depth, queries})
+      .permute({0, 3, 1, 2})
+      .contiguous()
+      .view({batch, queries, heads * depth});
 }
 
 std::tuple<Tensor, Tensor, Tensor> composite_backward(const AttentionInputs& in, const Tensor& grad_output) {

@@ -8,10 +8,10 @@
 namespace mx_driving {
 namespace npu {
 
-// The tensors of one call, checked already: value [B, S, M, D], shapes [L, 2], locations [B, Q, M, L, P, 2] as (x, y),
-// weights [B, Q, M, L, P].
+// The tensors of one call, checked already: value [B, S, M, D], shapes [L, 2], starts [L], locations [B, Q, M, L, P, 2]
+// as (x, y), weights [B, Q, M, L, P].
 struct AttentionInputs {
-  at::Tensor value, shapes, locations, weights;
+  at::Tensor value, shapes, starts, locations, weights;
 };
 
 at::Tensor composite_forward(const AttentionInputs& inputs);

@@ -7,13 +7,12 @@
 from __future__ import annotations
 
 import importlib
-import warnings
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Dict, Optional
 
 import torch
 
-from mx_driving._core import PatchRecord, PatchSet, Replace
 from mx_driving.device import npu_problem
+from mx_driving.training.npu_routing import route_cuda_calls
 
 BY_IMPORT = "mx_driving.runner_hooks"
 """Holds the set-up from the import of the hooks to the first run, which then holds it itself."""
@@ -41,7 +40,7 @@ def hold(holder: Any, internal_format: bool = False) -> bool:
         if npu_problem():
             return False
         before = {"formats": _formats_allowed(), "jit": not _npu().is_jit_compile_false()}
-        _route_cuda_calls()
+        route_cuda_calls()
         _before = before  # only now: a routing that failed is tried again, and no log says that it is done
         _npu().set_compile_mode(jit_compile=False)
     _holders.pop(holder, None)
@@ -64,28 +63,6 @@ def release(holder: Any) -> None:
 
 def _allow_internal_format(allowed: bool) -> None:
     _npu().config.allow_internal_format = allowed
-
-
-def _no_capability(original: Callable, *args: Any, **kwargs: Any) -> Tuple[int, int]:
-    return original(*args, **kwargs) or (0, 0)
-
-
-CAPABILITY = PatchRecord(
-    name="capability",
-    targets=(Replace("torch.cuda:get_device_capability", _no_capability, wrap=True),),
-    devices=("npu",),
-    why="torch 2.13 asks for a tensor's capability in every broadcast, and torch_npu answers None",
-    upstream="torch_npu 2.13 with transfer_to_npu",
-    remove_when="torch_npu answers with numbers",
-)
-"""Belongs to the routing and lasts as long; no entry of the catalogue, since nobody can do without it."""
-
-
-def _route_cuda_calls() -> None:
-    # The import sets the process's warning filters to its own taste: a user's stay as they are.
-    with warnings.catch_warnings():
-        importlib.import_module("torch_npu.contrib.transfer_to_npu")
-    PatchSet([CAPABILITY], device="npu", strict=True).apply()
 
 
 def _formats_allowed() -> bool:

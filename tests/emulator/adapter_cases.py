@@ -38,9 +38,9 @@ def compare(function, tensors, dtype=torch.float32):
     return max(errors)
 
 
-def attention(queries=33, depth=8, heads=2, points=4, dtype=torch.float32, function=None):
+def attention(queries=33, depth=8, heads=2, points=4, dtype=torch.float32, function=None, starts=(0, 48)):
     shapes = torch.tensor([[6, 8], [3, 4]])
-    starts = torch.tensor([0, 48])
+    starts = torch.tensor(starts)
     value = torch.randn(2, 60, heads, depth)
     locations = torch.rand(2, queries, heads, 2, points, 2) * 1.2 - 0.1
     weights = torch.rand(2, queries, heads, 2, points)
@@ -72,11 +72,33 @@ def private_attention():
     return attention(function=attend)
 
 
+def nan_attention(queries):
+    """One location is NaN: that query alone may suffer. Returns the largest error of the others."""
+    shapes, starts = torch.tensor([[6, 8], [3, 4]]), torch.tensor([0, 48])
+    value, weights = torch.randn(2, 60, 2, 8), torch.rand(2, queries, 2, 2, 4)
+    locations = torch.rand(2, queries, 2, 2, 4, 2)
+    expected = ops.ms_deform_attn(value, shapes, starts, locations, weights)
+    locations[1, 3, 0, 1, 2] = float("nan")
+    got = ops.ms_deform_attn(*(t.to(DEVICE) for t in (value, shapes, starts, locations, weights))).cpu()
+    expected[1, 3, :8] = got[1, 3, :8] = 0
+    return (expected - got).abs().max().item()
+
+
+def permuted(function):
+    """Call with inputs that are channels-last by their strides, as a permute after LayerNorm leaves them."""
+    return lambda *tensors: function(*(tensor.permute(0, 3, 1, 2) for tensor in tensors))
+
+
 CASES = {
     "msda": attention,
     "msda_few_queries": lambda: attention(queries=5),
     "msda_odd_depth": lambda: attention(depth=6),
     "msda_many_points": lambda: attention(points=17),
+    "msda_levels_swapped": lambda: attention(starts=(12, 0)),
+    "msda_levels_swapped_composite": lambda: attention(starts=(12, 0), queries=5),
+    "msda_view": lambda: attention(queries=5, function=lambda *t: ops.ms_deform_attn(*t).view(-1)),
+    "msda_nan": lambda: nan_attention(33),
+    "msda_nan_composite": lambda: nan_attention(5),
     "dcn": lambda: convolution(False),
     "dcn_groups": lambda: convolution(False, groups=2, deform_groups=2),
     "dcn_tall_kernel": lambda: convolution(False, kernel=(3, 1)),
@@ -86,6 +108,8 @@ CASES = {
     "mdcn_wide_kernel": lambda: convolution(True, kernel=(1, 3)),
     "add_relu": lambda: compare(ops.add_relu, [torch.randn(2, 3, 4, 5), torch.randn(2, 3, 4, 5)]),
     "add_relu_broadcast": lambda: compare(ops.add_relu, [torch.randn(2, 3, 4, 5), torch.randn(3, 1, 5)]),
+    "add_relu_permuted": lambda: compare(permuted(ops.add_relu), [torch.randn(2, 4, 5, 3), torch.randn(2, 4, 5, 3)]),
+    "max_pool2d_permuted": lambda: compare(permuted(ops.max_pool2d), [torch.randn(2, 9, 8, 3)]),
     "max_pool2d": lambda: compare(ops.max_pool2d, [torch.randn(2, 3, 9, 8)]),
 }
 HALF = {

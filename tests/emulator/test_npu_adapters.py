@@ -135,6 +135,18 @@ def test_the_kernels_call_only_what_every_torch_npu_exports():
     assert called == IN_EVERY_TORCH_NPU
 
 
+def test_levels_that_do_not_fit_are_refused(emulate):
+    code = (
+        "import torch, torch_npu; from mx_driving import ops; shapes = torch.tensor([[6, 8], [3, 4]]).npu();"
+        "starts, weights = torch.tensor([0, 48]).npu(), torch.rand(1, 5, 2, 2, 4).npu();"
+        "locations = torch.rand(1, 5, 2, 2, 4, 2).npu();"
+        "ops.ms_deform_attn(torch.randn(1, 59, 2, 8).npu(), shapes, starts, locations, weights)"
+    )
+    done = emulate(script=["-c", code])
+    assert done.returncode == 1
+    assert "S of value must be the sum of H * W over spatial_shapes, 60, got 59" in done.stderr
+
+
 def test_bad_arguments_are_checked_by_the_shared_checks(emulate):
     code = (
         "import torch, torch_npu; from mx_driving import ops;"

@@ -26,6 +26,8 @@ OPERATOR(aclnnInplaceSub, (InOut a, In b, Num alpha), a = at::sub(a, b, alpha))
 OPERATOR(aclnnInplaceSubs, (InOut a, Num b, Num alpha), a = at::sub(a, b, alpha))
 OPERATOR(aclnnRsub, (In a, In b, Num alpha, Out out), out = at::rsub(a, b, alpha))
 OPERATOR(aclnnRsubs, (In a, Num b, Num alpha, Out out), out = at::rsub(a, b, alpha))
+OPERATOR(aclnnIsClose, (In a, In b, double relative, double absolute, bool equal_nan, Out out),
+         out = at::isclose(a, b, relative, absolute, equal_nan))
 TENSOR_TENSOR(Mul, at::mul)
 TENSOR_NUMBER(Muls, at::mul)
 INPLACE_TENSOR(Mul, at::mul)

@@ -22,7 +22,9 @@ static at::Tensor scatter(const at::Tensor& a, i64 dim, const at::Tensor& index,
   return at::scatter(a, dim, index, source, reduce == 1 ? "add" : "multiply");
 }
 
-OPERATOR(aclnnIndex, (In a, InList indices, Out out), out = at::index(a, index_list(indices)))
+// A result without elements comes from an empty index, which looks like a full slice.
+OPERATOR(aclnnIndex, (In a, InList indices, Out out),
+         if (out().numel() != 0) out = at::index(a, index_list(indices)))
 OPERATOR(aclnnIndexPutImpl, (InOut a, InList indices, In value, bool accumulate, bool /*unsafe*/),
          a().index_put_(index_list(indices), value(), accumulate))
 OPERATOR(aclnnIndexSelect, (In a, i64 dim, In index, Out out), out = at::index_select(a, dim, index))

@@ -6,7 +6,8 @@ namespace {
 at::Tensor corner(const at::Tensor& x, const at::Tensor& row, const at::Tensor& column, const at::Tensor& weight,
                   int64_t height, int64_t width) {
   const auto inside = row.ge(0).logical_and(row.lt(height)).logical_and(column.ge(0)).logical_and(column.lt(width));
-  const auto index = (row.clamp(0, height - 1) * width + column.clamp(0, width - 1)).to(at::kLong);
+  // Of a NaN no index can be made; its weight is NaN, and so is the result.
+  const auto index = at::nan_to_num(row.clamp(0, height - 1) * width + column.clamp(0, width - 1), 0.0).to(at::kLong);
   const auto values = x.gather(2, index.unsqueeze(1).expand({-1, x.size(1), -1}));
   return values * (weight * inside).unsqueeze(1);
 }
