@@ -31,7 +31,7 @@ class Application:
 
         Raises:
             OSError: on rank 0: the report cannot be written; better known now than after a day.
-            RuntimeError: ``device='npu'`` and there is none.
+            RuntimeError: ``device='npu'`` and there is none, or ``device='cpu'`` and the model is on one.
             PatchError: with ``strict``: a patch failed; none is in force then.
         """
         if self._patches is not None:
@@ -39,6 +39,7 @@ class Application:
         if run.rank == 0:
             run.require_writable()
         device = devices.resolve(self._device)
+        _require_model_on(device, run.model)
         patches = PatchSet(
             (*load_all(), *self._own),
             device=device,
@@ -75,3 +76,13 @@ class Application:
         except OSError as exc:
             # No training was ever worth less than its report.
             run.logger.error("%s could not be written (%s); the run goes on without it", path, exc.strerror or exc)
+
+
+def _require_model_on(device: str, model: Any) -> None:
+    """Refuse to train on an NPU without its patches: the run would end at the first operator that needs one."""
+    parameter = next(iter(model.parameters()), None)
+    if device == "cpu" and parameter is not None and parameter.device.type == "npu":
+        raise RuntimeError(
+            f"device='cpu': expected a model on the CPU, got one on {parameter.device}, where the runner put it; leave "
+            "device out and the NPU's patches apply, or train on the CPU in an environment without torch_npu"
+        )

@@ -58,7 +58,8 @@ def test_every_adapter_agrees_with_the_cpu(outcome):
 def test_the_kernels_of_cann_were_called(outcome):
     chip, _, counts, _ = outcome
     convolutions = sum("dcn" in name for name in CASES)
-    assert [counts[name] for name in ATTENTION] == [1, 1]  # the other cases are outside of the published limits
+    # msda, msda_levels_swapped and the forward of msda_nan; the other cases are outside of the published limits.
+    assert [counts[name] for name in ATTENTION] == [3, 2]
     if chip == "Ascend910B1":
         # Forward, and once more in the backward for its samples.
         assert counts["aclop DeformableOffsets"] == 2 * convolutions

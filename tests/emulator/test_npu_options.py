@@ -44,6 +44,13 @@ def test_restore_false_keeps_the_options(run):
     assert run(restore=False)[0]["after"] == {"formats": "disable", "jit_off": True}
 
 
+def test_a_cpu_run_on_an_npu_is_refused_with_what_to_write(emulate, tmp_path):
+    done = emulate(script=[HERE / "toy_run.py", tmp_path, json.dumps({"device": "cpu"})])
+    assert done.returncode == 1
+    assert "device='cpu': expected a model on the CPU, got one on npu:0" in done.stderr
+    assert "leave device out and the NPU's patches apply" in done.stderr
+
+
 def test_a_set_up_that_failed_is_tried_again(emulate):
     lines = (
         "import sys, torch, torch_npu",
