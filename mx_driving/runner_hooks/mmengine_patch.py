@@ -17,10 +17,15 @@ from mx_driving._core.override import override
 from mx_driving.runner_hooks.entry import watch
 from mx_driving.runner_hooks.mmengine_run import SCOPED, describe, train_loop
 from mx_driving.runner_hooks.patch_base import PatchHookBase
+from mx_driving.training.config_bases import dropped_hooks
 from mx_driving.training.stop import MARK, UNLOADED, Position, StopTraining
 
 RUNNERS = tuple(getattr(runners, name) for name in ("Runner", "FlexibleRunner") if hasattr(runners, name))
 NEVER = float("inf")
+DROPPED = (
+    "the config's custom_hooks replaces its base's: %s does not run; to keep it write "
+    "custom_hooks = [*_base_.custom_hooks, ...], or [*custom_hooks, ...] in a config with read_base()"
+)
 
 
 @HOOKS.register_module()
@@ -43,7 +48,12 @@ class NPUPatchHook(PatchHookBase, Hook):
     def before_run(self, runner: Any) -> None:
         """Apply the patches."""
         loop = train_loop(runner)
-        if self.enter(runner, describe(runner)) and loop is not None:
+        if not self.enter(runner, describe(runner)):
+            return
+        lost = dropped_hooks(runner.cfg.filename, [type(hook) for hook in runner.hooks])
+        if lost:
+            runner.logger.warning(DROPPED, ", ".join(lost))
+        if loop is not None:
             self._leaving.callback(override(loop, "run", functools.partial(self._until_stop, runner)))
 
     def after_load_checkpoint(self, runner: Any, checkpoint: Any) -> None:
