@@ -1,8 +1,7 @@
 """Hooks of a config's base that its own ``custom_hooks = [...]`` replaced, found by reading the files.
 
 A list in a config replaces the base's: who adds our hooks to a shipped config so loses its averaging of weights, or its
-switch of the pipeline, without a word. Nothing is run for it, and what cannot
-be read with certainty is not claimed.
+switch of the pipeline, without a word. Nothing is run for it, and what cannot be read with certainty is not claimed.
 """
 
 from __future__ import annotations
