@@ -22,7 +22,8 @@ if __name__ == "__main__":
 
 
 def test_script_of_the_guide(tmp_path):
-    (block,) = [part for part in GUIDE.read_text(encoding="utf-8").split("```python\n") if part.startswith("# with_pat")]
+    blocks = GUIDE.read_text(encoding="utf-8").split("```python\n")
+    (block,) = [block for block in blocks if block.startswith("# with_patches.py")]
     (tmp_path / "with_patches.py").write_text(block.partition("```")[0])
     (tmp_path / "test.py").write_text(STOCK)
     command = [sys.executable, "-W", "ignore", "with_patches.py", "test.py", "config.py", "checkpoint.pth"]
