@@ -52,21 +52,17 @@ def _watched(method: FunctionType) -> Callable:
 
 def go_on(runner: Any) -> Callable[[], None]:
     """Have a resumed runner's first training go on where its checkpoint was saved; return the undo."""
-    position = _positions.pop(runner, None)
+    return override(runner, "train", functools.partial(_first, [True], runner))
+
+
+def _first(first: List[bool], runner: Any, train: Callable, loader: Any, **kwargs: Any) -> Any:
+    # Not when the run begins: averaging hooks resume their runner only then, in their own before_run.
+    position = _positions.pop(runner, None) if first and first.pop() else None
     if position is None or position.iteration != runner.iter:
-        return _nothing
-    if isinstance(runner, IterBasedRunner):
-        return override(runner, "train", functools.partial(_from_iteration, [runner.iter], runner))
-    return override(runner, "train", functools.partial(_in_mid_epoch, [position], runner))
-
-
-def _nothing() -> None:
-    """Undo what was not done."""
-
-
-def _from_iteration(left: List[int], runner: Any, train: Callable, loader: Any, **kwargs: Any) -> Any:
-    if left:
-        _advance(loader, left.pop(), runner.logger)
+        return train(loader, **kwargs)
+    if not isinstance(runner, IterBasedRunner):
+        return _in_mid_epoch(position, runner, train, loader, **kwargs)
+    _advance(loader, runner.iter, runner.logger)
     return train(loader, **kwargs)
 
 
@@ -83,8 +79,8 @@ def _advance(loader: Any, batches: int, logger: Any) -> None:
         next(loader)
 
 
-def _in_mid_epoch(positions: List[Position], runner: Any, train: Callable, loader: Any, **kwargs: Any) -> Any:
-    skip = positions.pop().to_skip(runner.iter, len(loader), runner.logger) if positions else 0
+def _in_mid_epoch(position: Position, runner: Any, train: Callable, loader: Any, **kwargs: Any) -> Any:
+    skip = position.to_skip(runner.iter, len(loader), runner.logger)
     if not skip:
         return train(loader, **kwargs)
     left = _Skipped(runner, skip)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from trials import END, EPOCH, MMCV1, latest, meta_of, toy, trial
+from trials import END, EPOCH, MMCV1, Hook, latest, loader_of, meta_of, toy, trial
 
 import mx_driving.runner_hooks
+from mx_driving._core import PatchError, PatchRecord, Replace, engine
 
 
 @pytest.fixture(autouse=True)
@@ -154,3 +155,72 @@ def test_changed_data_set_begins_the_epoch_anew_and_says_so(tmp_path):
     seen = trial(tmp_path, "epoch", hook(), resume=True, twist={"dataset": fewer})
     assert "after 2 of 4 batches; an epoch has 3 now: it is trained from its start" in seen.log
     assert seen.iteration == 2 + 9
+
+
+def averaging(folder, resume):
+    """Return the hook of a family that averages weights; mmcv's resumes its runner by itself."""
+    if not MMCV1:
+        return {"type": "EMAHook", "momentum": 0.3}
+    from mmcv.runner import EMAHook
+
+    return EMAHook(momentum=0.3, interval=1, warm_up=1, resume_from=str(folder / "latest.pth") if resume else None)
+
+
+@pytest.mark.parametrize("stop", [6, 8], ids=["mid-epoch", "epoch-end"])
+def test_averaged_weights_go_on_as_well(tmp_path, stop):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    full = trial(whole, "epoch", averaging(whole, False))
+    first = trial(parts, "epoch", hook(stop_at=stop, save_at_stop=True), averaging(parts, False))
+    # mmcv's hook adds its buffers to the model before it resumes: the runner cannot do that.
+    second = trial(parts, "epoch", hook(), averaging(parts, True), resume=not MMCV1)
+    assert {**first.losses, **second.losses} == full.losses
+    files = [torch.load(folder / "epoch_3.pth", weights_only=False)["state_dict"] for folder in (whole, parts)]
+    assert files[0].keys() == files[1].keys()
+    assert all(torch.equal(files[0][name], files[1][name]) for name in files[0])
+
+
+@pytest.mark.parametrize("when", ["before the run", "in before_run"])
+def test_undone_after_everybody_else(tmp_path, when):
+    """Whoever looks in his ``after_run`` sees the patches, registered first, last, or in the run."""
+    seen = []
+
+    def watching():
+        return type("Watching", (Hook,), {"after_run": lambda self, runner: seen.append(len(engine._stacks))})()
+
+    class Registering(Hook):
+        def before_run(self, runner):
+            if when == "in before_run":
+                runner.register_hook(watching(), priority="LOWEST")
+
+    last = watching()
+    if not MMCV1:
+        last.priority = "LOWEST"
+    trial(tmp_path, "epoch", watching(), {"type": "NPUPatchHook", "stop_at": 2}, Registering(), last)
+    assert len(seen) == 2 + (when == "in before_run")
+    assert min(seen) > 0
+    assert not engine._stacks
+
+
+def test_strict_failure_then_repair_then_a_patched_run(tmp_path, monkeypatch):
+    """The run that follows the user's repair, of the same runner, is patched again."""
+    import torch.utils.data._utils.worker as worker
+
+    target = Replace("torch.utils.data._utils.worker:not_there_yet", lambda: "patched")
+    record = PatchRecord("mine", (target,), why="", upstream="", remove_when="")
+    strict = mx_driving.runner_hooks.NPUPatchHook(only=["mine"], patches=[record], strict=True, stop_at=1)
+    answers = []
+
+    class Asking(Hook):
+        def after_train_iter(self, runner, *args, **kwargs):
+            answers.append(worker.not_there_yet())
+
+    runs = []
+    with pytest.raises(PatchError, match="mine"):
+        trial(tmp_path, "epoch", strict, Asking(), prepare=runs.append)
+    monkeypatch.setattr(worker, "not_there_yet", lambda: "stock", raising=False)
+    if MMCV1:
+        runs[0].run([loader_of(toy.Samples(), False)], [("train", 1)])
+    else:
+        runs[0].train()
+    assert answers == ["patched"]
+    assert worker.not_there_yet() == "stock"
