@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from types import ModuleType
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -35,7 +36,7 @@ class PatchSet:
         device: ``cpu`` or ``npu``; patches for other devices are skipped.
         excluded: reasons of patches that the user switched off, by name.
         strict: whether a failed patch is an error.
-        roots: objects whose attributes are searched for aliases, such as the submodules of a model.
+        roots: objects whose attributes are searched for aliases, such as the submodules of a model; held weakly.
 
     Raises:
         PatchError: from ``apply``, with ``strict``: a patch failed. What was applied before is undone.
@@ -54,9 +55,14 @@ class PatchSet:
         self.strict = strict
         self.report = Report(device)
         self._excluded = dict(excluded or {})
-        self._roots = tuple(roots)
+        # Weakly: patches that stay in force are no reason to keep a model in memory.
+        self._references = [weakref.ref(root) for root in roots]
         self._active = False
         self._withdraw: List[Callable[[], None]] = []
+
+    @property
+    def _roots(self) -> List[Any]:
+        return [root for root in (reference() for reference in self._references) if root is not None]
 
     def __enter__(self) -> PatchSet:
         self.apply()

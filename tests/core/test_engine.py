@@ -360,7 +360,8 @@ def test_subclass_that_overrides_the_patched_method_does_not_count(shapes):
             return "own"
 
     record = patch(Replace("shapes_pkg:Shape.name", lambda self: 0), reaches=("shapes_pkg:Shape",))
-    with PatchSet([record], roots=[Own(), shapes.Square()]) as patches:
+    model = [Own(), shapes.Square()]
+    with PatchSet([record], roots=model) as patches:
         assert patches.report["p"].in_model == {"Square": 1}
 
 

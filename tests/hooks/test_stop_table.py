@@ -5,6 +5,9 @@ Both runner families are held to the same rows.
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import torch
 from trials import END, EPOCH, MMCV1, Hook, latest, loader_of, meta_of, toy, trial
@@ -224,3 +227,14 @@ def test_strict_failure_then_repair_then_a_patched_run(tmp_path, monkeypatch):
         runs[0].train()
     assert answers == ["patched"]
     assert worker.not_there_yet() == "stock"
+
+
+def test_patches_that_stay_do_not_keep_the_model(tmp_path):
+    stay = mx_driving.runner_hooks.NPUPatchHook(only=["numpy_type"], stop_at=1, restore=False)
+    model = weakref.ref(trial(tmp_path, "epoch", stay).runner.model)
+    gc.collect()
+    try:
+        assert engine._stacks
+        assert model() is None
+    finally:
+        stay._patching._patches.undo()
