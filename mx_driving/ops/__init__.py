@@ -14,6 +14,7 @@ from mx_driving.ops.add_relu import add_relu, add_relu_
 from mx_driving.ops.assign_score_withk import assign_score_withk
 from mx_driving.ops.assign_target_of_single_head import assign_target_of_single_head
 from mx_driving.ops.ball_query import ball_query
+from mx_driving.ops.bbox_overlaps import bbox_overlaps
 from mx_driving.ops.bev_pool import bev_pool
 from mx_driving.ops.bev_pool_v2 import bev_pool_v2
 from mx_driving.ops.bev_pool_v3 import bev_pool_v3
@@ -40,17 +41,24 @@ from mx_driving.ops.knn import knn
 from mx_driving.ops.max_pool2d import max_pool2d
 from mx_driving.ops.modulated_deform_conv2d import modulated_deform_conv2d, modulated_deform_conv2d_backward
 from mx_driving.ops.ms_deform_attn import ms_deform_attn, ms_deform_attn_backward
+from mx_driving.ops.nms import nms
 from mx_driving.ops.nms3d import nms3d
 from mx_driving.ops.nms3d_normal import nms3d_normal
+from mx_driving.ops.nms_match import nms_match
 from mx_driving.ops.point_to_voxel import point_to_voxel
 from mx_driving.ops.points_in_boxes_all import points_in_boxes_all
 from mx_driving.ops.points_in_boxes_part import points_in_boxes_part
 from mx_driving.ops.radius import radius
+from mx_driving.ops.roi_align import roi_align
+from mx_driving.ops.roi_pool import roi_pool
 from mx_driving.ops.roiaware_pool3d import roiaware_pool3d
 from mx_driving.ops.roipoint_pool3d import roipoint_pool3d
 from mx_driving.ops.scatter_add import scatter_add
 from mx_driving.ops.scatter_max import scatter_max
 from mx_driving.ops.scatter_mean import scatter_mean
+from mx_driving.ops.sigmoid_focal_loss import sigmoid_focal_loss
+from mx_driving.ops.soft_nms import soft_nms
+from mx_driving.ops.softmax_focal_loss import softmax_focal_loss
 from mx_driving.ops.sort_vertices import sort_vertices
 from mx_driving.ops.stack_ball_query import stack_ball_query
 from mx_driving.ops.stack_group_points import stack_group_points
@@ -66,6 +74,7 @@ __all__ = [
     "assign_score_withk",
     "assign_target_of_single_head",
     "ball_query",
+    "bbox_overlaps",
     "bev_pool",
     "bev_pool_v2",
     "bev_pool_v3",
@@ -95,17 +104,24 @@ __all__ = [
     "modulated_deform_conv2d_backward",
     "ms_deform_attn",
     "ms_deform_attn_backward",
+    "nms",
     "nms3d",
     "nms3d_normal",
+    "nms_match",
     "point_to_voxel",
     "points_in_boxes_all",
     "points_in_boxes_part",
     "radius",
+    "roi_align",
+    "roi_pool",
     "roiaware_pool3d",
     "roipoint_pool3d",
     "scatter_add",
     "scatter_max",
     "scatter_mean",
+    "sigmoid_focal_loss",
+    "soft_nms",
+    "softmax_focal_loss",
     "sort_vertices",
     "stack_ball_query",
     "stack_group_points",

@@ -14,7 +14,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) ->
 
     Args:
         boxes (Tensor[N, 4]): ``(x1, y1, x2, y2)``.
-        scores (Tensor[N]): equal scores keep the order of their rows.
+        scores (Tensor[N]): equal scores are taken in the order of ``torch.sort``.
         iou_threshold (float): common area over united area above which the lower one is dropped.
         offset (int): 1 counts the last pixel as part of the box.
 
@@ -28,7 +28,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) ->
     """
     if boxes.dim() != 2 or boxes.shape[1] != 4 or scores.shape != boxes.shape[:1]:
         raise ValueError(f"nms: expected boxes [N, 4] and scores [N], got {list(boxes.shape)}, {list(scores.shape)}")
-    order = torch.sort(scores, descending=True, stable=True)[1]
+    order = torch.sort(scores, descending=True)[1]  # not stable, as in mmcv: ties fall alike
     columns = _columns(boxes[order], offset)
     # Kept boxes fill the front of `kept`, so that later blocks meet them in one piece.
     kept, rows, count = torch.empty_like(columns), [], 0

@@ -24,7 +24,7 @@ def nms_match(dets: Tensor, iou_threshold: float) -> List[List[int]]:
     """
     if not dets.shape[0]:
         return []
-    order = torch.sort(dets[:, 4], descending=True, stable=True)[1]
+    order = torch.sort(dets[:, 4], descending=True)[1]  # not stable, as in mmcv: ties fall alike
     columns = _columns(dets[order, :4], 0)
     suppresses = (overlaps(columns, columns, 0) >= iou_threshold).triu(1)
     keep = resolve(suppresses)

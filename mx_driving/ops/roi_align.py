@@ -79,9 +79,7 @@ def roi_align_max(input: Tensor, rois: Tensor, geometry: Geometry) -> Tuple[Tens
         index, weight = bilinear_taps(ys, xs, *input.shape[2:])
         index = index + (batch * input.shape[2] * input.shape[3]).view(-1, 1, 1, 1, 1, 1)
         samples = weighted_rows(table, index.reshape(-1, 4), weight.to(table.dtype).reshape(-1, 4))
-        samples = samples.reshape(*grid, -1).permute(0, 5, 1, 3, 2, 4).flatten(4)
-        if not samples.shape[4]:
-            continue
+        samples = samples.reshape(*grid, input.shape[1]).permute(0, 5, 1, 3, 2, 4).flatten(4)
         best, at = samples.max(4)
         places = [p.permute(0, 1, 3, 2, 4).flatten(3)[:, None].expand_as(samples) for p in (ys, xs)]
         better = best > -10000
@@ -110,7 +108,7 @@ def _taps(input: Tensor, rois: Tensor, geometry: Geometry) -> Iterator[Tuple[Ten
         column, wx = _axis(x, width)
         index = row[:, :, None, :, None] * width + column[:, None, :, None, :]
         index = index + (batch * height * width).view(-1, 1, 1, 1, 1)
-        weight = wy[:, :, None, :, None] * wx[:, None, :, None, :] / max(1, y.shape[2] * x.shape[2])
+        weight = wy[:, :, None, :, None] * wx[:, None, :, None, :] / (y.shape[2] * x.shape[2])
         taps = row.shape[2] * column.shape[2]
         yield chosen, index.reshape(-1, taps), weight.to(input.dtype).reshape(-1, taps)
 
@@ -124,8 +122,8 @@ def _axis(place: Tensor, size: int) -> Tuple[Tensor, Tensor]:
     place = torch.nan_to_num(place).clamp(0, size - 1)
     low = place.floor()
     samples = place.shape[2]
-    first = low.amin(2, keepdim=True) if samples else low
-    span = int((low.amax(2, keepdim=True) - first).max()) + 2 if place.numel() else 0
+    first = low.amin(2, keepdim=True)
+    span = int((low.amax(2, keepdim=True) - first).max()) + 2
     if span >= 2 * samples:
         pixel = torch.cat([low, (low + 1).clamp(max=size - 1)], 2)
         return pixel.long(), torch.cat([(1 - (place - low)) * inside, (place - low) * inside], 2)
@@ -153,6 +151,8 @@ def _places(rois: Tensor, geometry: Geometry) -> Iterator[Tuple[Tensor, Tensor, 
     grids = torch.full_like(step, geometry.sampling_ratio) if geometry.sampling_ratio > 0 else step.ceil()
     shapes, group = torch.unique(grids.long(), dim=0, return_inverse=True)
     for number, (gw, gh) in enumerate(shapes.tolist()):
+        if not gh * gw:
+            continue  # a box without area has no samples
         members = torch.nonzero(group == number).squeeze(1)
         for chosen in members.split(_boxes_at_once(gh, gw, geometry.output_size)):
             y = _samples(start[chosen, 1], step[chosen, 1], geometry.output_size[0], gh)
@@ -164,8 +164,8 @@ def _samples(start: Tensor, step: Tensor, bins: int, grid: int) -> Tensor:
     """Places of the samples of each bin along one axis: Tensor[k, bins, grid]."""
     bin_start = start[:, None] + torch.arange(bins, device=start.device, dtype=start.dtype) * step[:, None]
     within = torch.arange(grid, device=start.device, dtype=start.dtype) + 0.5
-    return bin_start[:, :, None] + within * step[:, None, None] / max(1, grid)
+    return bin_start[:, :, None] + within * step[:, None, None] / grid
 
 
 def _boxes_at_once(gh: int, gw: int, output_size: Tuple[int, int]) -> int:
-    return max(1, (1 << 21) // max(1, 4 * gh * gw * output_size[0] * output_size[1]))
+    return max(1, (1 << 21) // (4 * gh * gw * output_size[0] * output_size[1]))

@@ -46,7 +46,7 @@ def soft_nms(
     rows = torch.arange(boxes.shape[0], device=boxes.device)
     done, count = 0, boxes.shape[0]
     while done < count:
-        best = done + int(state[5, done:count].argmax())
+        best = done + _best(state[5, done:count])
         swap = [best, done]
         state[:, [done, best]] = state[:, swap]
         rows[[done, best]] = rows[swap]
@@ -55,6 +55,13 @@ def soft_nms(
         state[5, rest] *= _factor(share, method, iou_threshold, sigma)
         done, count = done + 1, _drop(state, rows, done + 1, count, min_score)
     return torch.cat([state[:4, :count], state[5:, :count]]).t().contiguous(), rows[:count].clone()
+
+
+def _best(scores: Tensor) -> int:
+    # As in mmcv, a NaN (of a box without area) is never better, and nothing is better than a NaN that comes first.
+    if bool(scores[0].isnan()):
+        return 0
+    return int(torch.where(scores.isnan(), scores.new_tensor(-torch.inf), scores).argmax())
 
 
 def _factor(share: Tensor, method: str, iou_threshold: float, sigma: float) -> Tensor:
