@@ -21,7 +21,7 @@ _runs: Dict[int, contextlib.ExitStack] = {}
 
 def watch(base: type, names: Sequence[str]) -> None:
     """Watch the entry methods of a runner class and of all its subclasses."""
-    for cls in _family(base):
+    for cls in family(base):
         for name in names:
             method = vars(cls).get(name)
             if isinstance(method, FunctionType) and not hasattr(method, _MARK):
@@ -39,11 +39,12 @@ def when_left(runner: Any, action: Callable[[], None]) -> bool:
     return True
 
 
-def _family(cls: type) -> Iterator[type]:
+def family(cls: type) -> Iterator[type]:
+    """Yield a class and all its subclasses."""
     yield cls
     subclass: type
     for subclass in cls.__subclasses__():
-        yield from _family(subclass)
+        yield from family(subclass)
 
 
 def _watched(method: FunctionType) -> Callable:

@@ -11,6 +11,7 @@ from mmcv.runner import BaseRunner, IterBasedRunner
 from mmcv.runner.iter_based_runner import IterLoader
 
 from mx_driving._core.override import override
+from mx_driving.runner_hooks.entry import family
 from mx_driving.training.stop import MARK, Position
 
 _MARK = "__mx_driving_resume__"
@@ -21,9 +22,9 @@ _positions: MutableMapping[Any, Position] = weakref.WeakKeyDictionary()
 
 def watch_resume() -> None:
     """Take down what runners resume from: an iteration runner keeps none of a checkpoint's meta data."""
-    for cls in (BaseRunner, IterBasedRunner):
-        method = vars(cls)["resume"]
-        if not hasattr(method, _MARK):
+    for cls in family(BaseRunner):
+        method = vars(cls).get("resume")
+        if method is not None and not hasattr(method, _MARK):
             setattr(cls, "resume", _watched(method))  # noqa: B010 - a type checker would take it for a method's redefinition
 
 

@@ -76,8 +76,9 @@ class PatchHookBase:
         self._inside, self._reached, self._at_end, self._batches = True, False, False, 0
         self._leaving.callback(setattr, self, "_inside", False)
         self._watched = when_left(runner, self._leaving.close)
-        runner.hooks.remove(self)
-        runner.hooks.insert(0, self)
+        if self in runner.hooks:  # and not inside a hook of the user's that calls it
+            runner.hooks.remove(self)
+            runner.hooks.insert(0, self)
         self._warn_of_twins(runner.hooks, run)
         try:
             together(lambda: self._begin(run))

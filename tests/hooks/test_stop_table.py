@@ -5,6 +5,7 @@ Both runner families are held to the same rows.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import weakref
 
@@ -61,6 +62,7 @@ def test_stopped_and_resumed_is_the_uninterrupted_run(tmp_path, whole, kind, sto
         assert meta["epoch"] == stop // EPOCH or kind == "iteration"
         assert latest(tmp_path) == f"iter_{stop}.pth"
         assert "loss: " in seen.log, "the runner's own logger, whose interval was not reached"
+        assert "seen: " in seen.log or not (regular or validate)
     assert seen.iteration == END
     assert losses == full.losses
     assert rates == full.rates
@@ -238,3 +240,44 @@ def test_patches_that_stay_do_not_keep_the_model(tmp_path):
         assert model() is None
     finally:
         stay._patching._patches.undo()
+
+
+def test_flexible_runner_goes_on_in_mid_epoch(tmp_path, whole):
+    runner = pytest.importorskip("mmengine.runner", reason="mmcv 1.x has no such runner").FlexibleRunner
+    losses = {}
+    for stop in (3, 6, 8, None):
+        seen = trial(
+            tmp_path, "epoch", hook(stop_at=stop, save_at_stop=True), resume=bool(losses), twist={"runner": runner}
+        )
+        losses.update(seen.losses)
+        if stop is not None:
+            assert {"iter": stop, "epoch": stop // EPOCH}.items() <= meta_of(tmp_path / f"iter_{stop}.pth").items()
+    assert losses == whole["epoch"].losses
+
+
+@pytest.mark.parametrize("error", [None, KeyError("in a hook")])
+def test_class_of_runners_that_nobody_watches(tmp_path, error):
+    """One that was defined after the hook was built, with an entry of its own: its loop and after_run are held."""
+    ours = mx_driving.runner_hooks.NPUPatchHook(only=["numpy_type"], stop_at=2)
+    seen = []
+
+    class Failing(Hook):
+        def after_train_iter(self, runner, *args, **kwargs):
+            seen.append(len(engine._stacks))
+            if error is not None:
+                raise error
+
+    if MMCV1:
+        from mmcv.runner import EpochBasedRunner
+
+        original = EpochBasedRunner.run.__wrapped__
+        own = type("Own", (EpochBasedRunner,), {"run": lambda self, *args: original(self, *args)})
+    else:
+        from mmengine.runner import Runner
+
+        original = Runner.train.__wrapped__
+        own = type("Own", (Runner,), {"train": lambda self: original(self)})
+    with contextlib.nullcontext() if error is None else pytest.raises(KeyError, match="in a hook"):
+        trial(tmp_path, "epoch", ours, Failing(), twist={"runner": own})
+    assert min(seen) > 0
+    assert not engine._stacks
