@@ -23,11 +23,13 @@ def is_built() -> bool:
 
 
 def operators() -> Any:
-    """Return torch's namespace of our operators, loaded at first use.
+    """Return torch's namespace of our operators, loaded at first use; the same in torch operators if none were built.
 
     Raises:
-        ImportError: as :func:`load`.
+        ImportError: as :func:`load`, for operators that were built and do not load.
     """
+    if not _loaded and not is_built():
+        return importlib.import_module("mx_driving.ops._composites")
     if not _loaded:
         load()
     return torch.ops.mx_driving
