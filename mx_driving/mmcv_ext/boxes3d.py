@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from mx_driving.ops._boxes3d import boxes_of_points
 from mx_driving.ops.boxes_overlap_bev import boxes_overlap_bev
 from mx_driving.ops.nms3d import greedy_keep, turned_iou
 from mx_driving.ops.nms3d_normal import straight_iou
@@ -16,7 +17,7 @@ from mx_driving.ops.sort_vertices import sort_vertices
 
 def points_in_boxes_cpu_forward(boxes_tensor: Tensor, pts_tensor: Tensor, pts_indices_tensor: Tensor) -> None:
     """Write 1 or 0 for every box [M, 7] and point [N, 3] into ``pts_indices_tensor`` [M, N]."""
-    pts_indices_tensor.copy_(points_in_boxes_all(pts_tensor.unsqueeze(0), boxes_tensor.unsqueeze(0))[0].t())
+    boxes_of_points(pts_tensor, boxes_tensor, pts_indices_tensor.t())
 
 
 def points_in_boxes_part_forward(boxes_tensor: Tensor, pts_tensor: Tensor, box_idx_of_points_tensor: Tensor) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mx_driving.ops.dynamic_scatter import scatter_backward, scatter_forward, voxel_index
 from mx_driving.ops.dynamic_voxelize import dynamic_voxelize
-from mx_driving.ops.hard_voxelize import voxel_slots
+from mx_driving.ops.hard_voxelize import hard_voxelize_into
 
 
 def dynamic_voxelize_forward(points: Tensor, voxel_size: Tensor, coors_range: Tensor, coors: Tensor, NDim: int) -> None:
@@ -33,12 +33,9 @@ def hard_voxelize_forward(
 
     ``deterministic`` changes nothing: the result always is.
     """
-    kept = voxel_slots(points, voxel_size.tolist()[:NDim], coors_range.tolist(), max_points, max_voxels)
-    total = kept.coors.shape[0]
-    voxels[kept.voxels, kept.slots] = points[kept.points]
-    coors[:total] = kept.coors
-    num_points_per_voxel[:total] = kept.counts
-    voxel_num.fill_(total)
+    steps = (voxel_size.tolist()[:NDim], coors_range.tolist())
+    found = hard_voxelize_into(points, *steps, max_points, max_voxels, voxels, coors, num_points_per_voxel)
+    voxel_num.fill_(found)
 
 
 def dynamic_point_to_voxel_forward(feats: Tensor, coors: Tensor, reduce_type: str) -> List[Tensor]:

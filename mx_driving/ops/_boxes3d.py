@@ -7,6 +7,8 @@ from typing import Iterator, Tuple
 import torch
 from torch import Tensor
 
+from mx_driving.ops._library import cpu_kernels
+
 CHUNK = 1 << 20  # pairs of point and box that are held at once: some ten megabytes
 
 
@@ -36,6 +38,16 @@ def points_in_boxes_mask(points: Tensor, boxes: Tensor) -> Tuple[Tensor, Tensor,
     above = (z - (boxes[:, 2] + half[:, 2])).abs() > half[:, 2]
     inside = (local_x > -half[:, 0]) & (local_x < half[:, 0]) & (local_y > -half[:, 1]) & (local_y < half[:, 1])
     return inside & ~above, local_x, local_y
+
+
+def boxes_of_points(points: Tensor, boxes: Tensor, out: Tensor) -> None:
+    """Write into Tensor[N, M] whether boxes Tensor[M, 7] hold points Tensor[N, 3]."""
+    kernels = cpu_kernels(points)
+    if kernels is not None:
+        out.copy_(kernels.points_in_boxes(points, boxes.to(points.dtype)).t())
+        return
+    for part in chunks(points.shape[0], boxes.shape[0]):
+        out[part] = points_in_boxes_mask(points[part], boxes)[0]
 
 
 def check_points_and_boxes(name: str, points: Tensor, boxes: Tensor) -> None:

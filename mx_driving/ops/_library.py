@@ -35,6 +35,16 @@ def operators() -> Any:
     return torch.ops.mx_driving
 
 
+def cpu_kernels(tensor: torch.Tensor) -> Any:
+    """Return torch's namespace of our operators for a tensor on the CPU, None elsewhere and where they were not built.
+
+    For operators that torch's own can do everywhere, and a kernel of ours faster on a CPU.
+    """
+    if tensor.device.type != "cpu" or not (_loaded or is_built()):
+        return None
+    return operators()
+
+
 def load() -> None:
     """Load the operators into torch's dispatcher, with their NPU kernels where torch_npu is loaded.
 

@@ -7,6 +7,8 @@ from typing import List, Sequence
 import torch
 from torch import Tensor
 
+from mx_driving.ops._library import cpu_kernels
+
 
 def dynamic_voxelize(points: Tensor, voxel_size: Sequence[float], coors_range: Sequence[float]) -> Tensor:
     """Find the voxel in which each point lies.
@@ -30,6 +32,9 @@ def dynamic_voxelize(points: Tensor, voxel_size: Sequence[float], coors_range: S
             f"dynamic_voxelize: expected points [N, >= {dims}] and {2 * dims} numbers in coors_range for {dims} voxel "
             f"sizes, got {list(points.shape)} and {len(coors_range)}"
         )
+    kernels = cpu_kernels(points)
+    if kernels is not None:
+        return kernels.dynamic_voxelize(points, list(voxel_size), list(coors_range))
     # Half precision is computed in float, as mmcv's kernel does.
     coordinates = points[:, :dims] if points.dtype == torch.float64 else points[:, :dims].float()
     # The bounds are float32 in mmcv, whatever the points are.

@@ -7,6 +7,7 @@ from typing import NamedTuple, Sequence, Tuple
 import torch
 from torch import Tensor
 
+from mx_driving.ops._library import cpu_kernels
 from mx_driving.ops.dynamic_voxelize import dynamic_voxelize, grid_size
 
 
@@ -50,10 +51,39 @@ def hard_voxelize(
 
     Source: VoxelNet, arXiv 1711.06396, sec. 2.1.1; order and limits are mmcv's (its deterministic variant).
     """
+    most = points.shape[0] if max_voxels < 0 else min(max_voxels, points.shape[0])
+    voxels = points.new_zeros((most, max_points, points.shape[1]))
+    coors = torch.empty((most, len(voxel_size)), dtype=torch.int32, device=points.device)
+    counts = torch.empty(most, dtype=torch.int32, device=points.device)
+    total = hard_voxelize_into(points, voxel_size, coors_range, max_points, most, voxels, coors, counts)
+    return voxels[:total], coors[:total], counts[:total]
+
+
+def hard_voxelize_into(
+    points: Tensor,
+    voxel_size: Sequence[float],
+    coors_range: Sequence[float],
+    max_points: int,
+    max_voxels: int,
+    voxels: Tensor,
+    coors: Tensor,
+    counts: Tensor,
+) -> int:
+    """Write the result of :func:`hard_voxelize` into tensors of ``max_voxels`` rows; return the number of voxels.
+
+    ``voxels`` must be zeros: only what points fill is written.
+    """
+    kernels = cpu_kernels(points)
+    if kernels is not None and voxels.is_contiguous() and coors.is_contiguous() and counts.is_contiguous():
+        total = torch.zeros((), dtype=torch.int64)
+        steps = (list(voxel_size), list(coors_range))
+        kernels.hard_voxelize_(points, *steps, max_points, max_voxels, voxels, coors, counts, total)
+        return int(total)
     kept = voxel_slots(points, voxel_size, coors_range, max_points, max_voxels)
-    voxels = points.new_zeros((kept.coors.shape[0], max_points, points.shape[1]))
+    found = kept.coors.shape[0]
     voxels[kept.voxels, kept.slots] = points[kept.points]
-    return voxels, kept.coors, kept.counts
+    coors[:found], counts[:found] = kept.coors, kept.counts
+    return found
 
 
 def voxel_slots(

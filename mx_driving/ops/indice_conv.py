@@ -7,6 +7,8 @@ from typing import Any, Iterator, Optional, Tuple
 import torch
 from torch import Tensor
 
+from mx_driving.ops._library import cpu_kernels
+
 
 def indice_conv(
     features: Tensor,
@@ -47,6 +49,9 @@ def conv_forward(
 ) -> Tensor:
     """Compute :func:`indice_conv` without its gradient."""
     weights = _weights(features, filters, pairs)
+    kernels = cpu_kernels(features)
+    if kernels is not None:
+        return kernels.indice_conv(features, weights, pairs, numbers, rows, inverse, subm)
     centre = _centre(numbers, subm)
     if centre is not None:
         output = torch.mm(features, weights[centre]).to(_accumulator(features))
@@ -63,6 +68,10 @@ def conv_backward(
     """Gradients of :func:`indice_conv` to features and filters."""
     weights = _weights(features, filters, pairs)
     grad = grad.to(features.dtype)
+    kernels = cpu_kernels(features)
+    if kernels is not None:
+        pair = kernels.indice_conv_backward(grad, features, weights, pairs, numbers, inverse, subm)
+        return pair[0], pair[1].view(filters.shape).to(filters.dtype)
     grad_weights = torch.zeros_like(weights)
     centre = _centre(numbers, subm)
     if centre is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mx_driving.ops._boxes3d import check_points_and_boxes, chunks, points_in_boxes_mask
+from mx_driving.ops._boxes3d import boxes_of_points, check_points_and_boxes
 
 
 def points_in_boxes_all(points: Tensor, boxes: Tensor) -> Tensor:
@@ -26,6 +26,5 @@ def points_in_boxes_all(points: Tensor, boxes: Tensor) -> Tensor:
     check_points_and_boxes("points_in_boxes_all", points, boxes)
     result = points.new_empty((*points.shape[:2], boxes.shape[1]), dtype=torch.int32)
     for cloud, own, out in zip(points, boxes, result):
-        for part in chunks(cloud.shape[0], own.shape[0]):
-            out[part] = points_in_boxes_mask(cloud[part], own)[0]
+        boxes_of_points(cloud, own, out)
     return result
