@@ -29,3 +29,17 @@ def two_thread_counts():
         return tuple(results)
 
     return both
+
+
+@pytest.fixture(params=["kernel", "torch"])
+def either_path(request, monkeypatch):
+    """Run a test with our CPU kernels, and with what other devices and builds without a compiler run."""
+    from mx_driving.ops import _library
+
+    if request.param == "torch":
+        monkeypatch.setattr(_library, "_loaded", False)
+        monkeypatch.setattr(_library, "is_built", lambda: False)
+    elif not _library.is_built():
+        pytest.skip("the compiled operators were not built")
+    assert (_library.cpu_kernels(torch.zeros(1)) is not None) == (request.param == "kernel")
+    assert _library.cpu_kernels(torch.zeros(1, device="meta")) is None

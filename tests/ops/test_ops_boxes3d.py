@@ -10,6 +10,8 @@ import torch
 from mx_driving import ops
 from mx_driving.mmcv_ext import boxes3d as ext
 
+pytestmark = pytest.mark.usefixtures("either_path")
+
 
 def some_boxes(count, seed=0, spread=12.0):
     """Boxes near each other, turned anyhow; every fifth one straight and on whole numbers."""

@@ -11,6 +11,8 @@ from torch.nn import functional
 from mx_driving import ops
 from mx_driving.mmcv_ext import sparse as ext
 
+pytestmark = pytest.mark.usefixtures("either_path")
+
 SHAPES = {2: (7, 6), 3: (5, 6, 4), 4: (3, 4, 3, 2)}
 
 

@@ -9,6 +9,8 @@ from operator_cases import scattered
 from mx_driving import ops
 from mx_driving.mmcv_ext import voxels as ext
 
+pytestmark = pytest.mark.usefixtures("either_path")
+
 SIZE, RANGE = (0.5, 0.25, 1.0), (-4.0, -3.0, -2.0, 4.0, 3.0, 2.0)
 
 

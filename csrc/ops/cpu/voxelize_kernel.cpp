@@ -63,16 +63,22 @@ Tensor dynamic_voxelize_cpu(const Tensor& points, at::ArrayRef<double> voxel_siz
   return coors;
 }
 
-// Open addressing, twice as many places as points or more.
+// The voxel of each cell: a table of all cells where that is small, else open addressing with twice as many places as
+// points.
 class VoxelTable {
  public:
-  explicit VoxelTable(int64_t points) {
+  VoxelTable(int64_t points, int64_t cells) {
+    if (cells <= 4 * points + (1 << 16)) {
+      all_.assign(std::max<int64_t>(cells, 0), -1);
+      return;
+    }
     while ((int64_t(1) << bits_) < 2 * points) ++bits_;
     places_.assign(int64_t(1) << bits_, {-1, -1});
   }
 
-  // The voxel of a code; a new one gets ``next``, or is not kept if that is -1.
-  int64_t& find(int64_t code) {
+  // The voxel of a cell's number, -1 if it has none yet; the caller writes it there.
+  int& find(int64_t code) {
+    if (!all_.empty()) return all_[code];
     const uint64_t mask = places_.size() - 1;
     uint64_t place = (static_cast<uint64_t>(code) * 0x9E3779B97F4A7C15ull) >> (64 - bits_);
     while (places_[place].code != -1 && places_[place].code != code) place = (place + 1) & mask;
@@ -82,9 +88,11 @@ class VoxelTable {
 
  private:
   struct Place {
-    int64_t code, voxel;
+    int64_t code;
+    int voxel;
   };
   int bits_ = 4;
+  std::vector<int> all_;
   std::vector<Place> places_;
 };
 
@@ -92,7 +100,7 @@ void hard_voxelize_cpu(
     const Tensor& points, at::ArrayRef<double> voxel_size, at::ArrayRef<double> coors_range, int64_t max_points,
     int64_t max_voxels, const Tensor& voxels, const Tensor& coors, const Tensor& counts, const Tensor& total) {
   check_hard_voxelize(points, voxels, coors, counts, total, voxel_size, coors_range);
-  const int64_t dims = voxel_size.size(), number = points.size(0), columns = points.size(1);
+  const int64_t dims = voxel_size.size(), number = points.size(0), columns = points.size(1), slots = voxels.size(1);
   TORCH_CHECK(
       voxels.is_contiguous() && coors.is_contiguous() && counts.is_contiguous() && max_points <= voxels.size(1) &&
           max_voxels <= voxels.size(0),
@@ -104,10 +112,11 @@ void hard_voxelize_cpu(
   const int* cell = cells.data_ptr<int>();
   int *coor = coors.data_ptr<int>(), *count = counts.data_ptr<int>();
   std::vector<int64_t> extents;
+  int64_t volume = 1;
   for (int64_t axis = dims - 1; axis >= 0; --axis)
-    extents.push_back(extent(coors_range[axis], coors_range[dims + axis], voxel_size[axis]));
-  VoxelTable table(number);
-  int64_t found = 0;
+    volume *= extents.emplace_back(extent(coors_range[axis], coors_range[dims + axis], voxel_size[axis]));
+  VoxelTable table(number, volume);
+  int found = 0;
   AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, points.scalar_type(), "hard_voxelize_", [&] {
     const scalar_t* source = input.data_ptr<scalar_t>();
     scalar_t* target = voxels.data_ptr<scalar_t>();
@@ -115,7 +124,7 @@ void hard_voxelize_cpu(
       if (cell[i * dims] < 0) continue;
       int64_t code = 0;
       for (int64_t axis = 0; axis < dims; ++axis) code = code * extents[axis] + cell[i * dims + axis];
-      int64_t& voxel = table.find(code);
+      int& voxel = table.find(code);
       if (voxel < 0) {
         if (found >= most) continue;
         voxel = found++;
@@ -123,7 +132,7 @@ void hard_voxelize_cpu(
         count[voxel] = 0;
       }
       if (count[voxel] < room)
-        std::copy_n(source + i * columns, columns, target + (voxel * voxels.size(1) + count[voxel]++) * columns);
+        std::copy_n(source + i * columns, columns, target + (voxel * slots + count[voxel]++) * columns);
     }
   });
   total.fill_(found);
