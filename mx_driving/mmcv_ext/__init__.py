@@ -11,7 +11,7 @@ from mx_driving.mmcv_ext.provider import describe, install, is_ours
 
 __all__ = ["GROUPS", "describe", "install", "is_ours"]
 
-GROUPS = ("boxes", "boxes3d", "convolution", "losses", "misc", "points", "roi", "sparse", "voxels")
+GROUPS = ("boxes", "boxes3d", "convolution", "losses", "misc", "points", "roi", "segmentation", "sparse", "voxels")
 """Files of this folder whose public functions are the extension's; a new one is named here and nowhere else."""
 
 install()

@@ -39,3 +39,16 @@ def nms_match(dets: Tensor, iou_threshold: float) -> List[List[int]]:
 def bbox_overlaps(bboxes1: Tensor, bboxes2: Tensor, ious: Tensor, mode: int, aligned: bool, offset: int) -> None:
     """Write the shares into ``ious``; see :func:`mx_driving.ops.bbox_overlaps`."""
     ious.copy_(ops.bbox_overlaps(bboxes1, bboxes2, ("iou", "iof")[mode], aligned, offset))
+
+
+def box_iou_rotated(boxes1: Tensor, boxes2: Tensor, ious: Tensor, mode_flag: int, aligned: bool) -> None:
+    """Write the shares into ``ious``, flat; see :func:`mx_driving.ops.box_iou_rotated`."""
+    ious.copy_(ops.box_iou_rotated(boxes1, boxes2, ("iou", "iof")[mode_flag], aligned).reshape(ious.shape))
+
+
+def nms_rotated(
+    dets: Tensor, scores: Tensor, order: Tensor, dets_sorted: Tensor, labels: Tensor, iou_threshold: float,
+    multi_label: int,
+) -> Tensor:  # fmt: skip
+    """Return the rows kept; see :func:`mx_driving.ops.nms_rotated`."""
+    return ops.nms_rotated(dets, scores, iou_threshold, bool(multi_label) and dets.shape[1] > 5)

@@ -18,7 +18,9 @@ from mx_driving.ops.bbox_overlaps import bbox_overlaps
 from mx_driving.ops.bev_pool import bev_pool
 from mx_driving.ops.bev_pool_v2 import bev_pool_v2
 from mx_driving.ops.bev_pool_v3 import bev_pool_v3
+from mx_driving.ops.box_iou_rotated import box_iou_rotated
 from mx_driving.ops.boxes_overlap_bev import boxes_overlap_bev
+from mx_driving.ops.carafe import carafe
 from mx_driving.ops.chamfer_distance import chamfer_distance
 from mx_driving.ops.deform_conv2d import deform_conv2d, deform_conv2d_backward
 from mx_driving.ops.deformable_aggregation import deformable_aggregation
@@ -38,6 +40,7 @@ from mx_driving.ops.hypot import hypot
 from mx_driving.ops.indice_conv import indice_conv
 from mx_driving.ops.indice_maxpool import indice_maxpool
 from mx_driving.ops.knn import knn
+from mx_driving.ops.masked_im2col import masked_im2col
 from mx_driving.ops.max_pool2d import max_pool2d
 from mx_driving.ops.modulated_deform_conv2d import modulated_deform_conv2d, modulated_deform_conv2d_backward
 from mx_driving.ops.ms_deform_attn import ms_deform_attn, ms_deform_attn_backward
@@ -45,9 +48,11 @@ from mx_driving.ops.nms import nms
 from mx_driving.ops.nms3d import nms3d
 from mx_driving.ops.nms3d_normal import nms3d_normal
 from mx_driving.ops.nms_match import nms_match
+from mx_driving.ops.nms_rotated import nms_rotated
 from mx_driving.ops.point_to_voxel import point_to_voxel
 from mx_driving.ops.points_in_boxes_all import points_in_boxes_all
 from mx_driving.ops.points_in_boxes_part import points_in_boxes_part
+from mx_driving.ops.psa_mask import psa_mask
 from mx_driving.ops.radius import radius
 from mx_driving.ops.roi_align import roi_align
 from mx_driving.ops.roi_pool import roi_pool
@@ -78,7 +83,9 @@ __all__ = [
     "bev_pool",
     "bev_pool_v2",
     "bev_pool_v3",
+    "box_iou_rotated",
     "boxes_overlap_bev",
+    "carafe",
     "chamfer_distance",
     "deform_conv2d",
     "deform_conv2d_backward",
@@ -99,6 +106,7 @@ __all__ = [
     "indice_conv",
     "indice_maxpool",
     "knn",
+    "masked_im2col",
     "max_pool2d",
     "modulated_deform_conv2d",
     "modulated_deform_conv2d_backward",
@@ -108,9 +116,11 @@ __all__ = [
     "nms3d",
     "nms3d_normal",
     "nms_match",
+    "nms_rotated",
     "point_to_voxel",
     "points_in_boxes_all",
     "points_in_boxes_part",
+    "psa_mask",
     "radius",
     "roi_align",
     "roi_pool",
