@@ -7,9 +7,10 @@ the maximum to where the runner stands. All is put back when the run is over.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
 import mmcv
 from mmcv.runner import BaseRunner, IterBasedRunner, save_checkpoint
@@ -80,6 +81,8 @@ class NPUPatchHook(PatchHookBase, Hook):
         if not at_epochs_end:
             # No end of an epoch will be announced to it.
             self._loans.set(hook, "by_epoch", False)
+        if self._batches:
+            self._leaving.callback(override(hook, "_do_evaluate", _evaluate_averaged))
 
     def _train(self, runner: Any, train: Callable, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -130,16 +133,30 @@ class NPUPatchHook(PatchHookBase, Hook):
         position = Position(runner.iter, self._batches, len(runner.data_loader))
         messages = {**(runner.meta or {}).get("hook_msgs", {}), "last_ckpt": path}
         meta = {**(runner.meta or {}), "epoch": runner.epoch, "iter": runner.iter, "hook_msgs": messages}
-        # Averaging hooks hold the trained weights aside between two epochs, and expect them there when they resume.
-        averaging = [hook for hook in runner.hooks if self._batches and hasattr(hook, "_swap_ema_parameters")]
-        for hook in averaging:
-            hook._swap_ema_parameters()
-        try:
-            meta[MARK] = dict(position._asdict())
+        meta[MARK] = dict(position._asdict())
+        with _averaged_weights(runner) if self._batches else contextlib.nullcontext():
             save_checkpoint(runner.model, path, optimizer=runner.optimizer, meta=meta)
-        finally:
-            for hook in averaging:
-                hook._swap_ema_parameters()
         if os.name != "nt":
             mmcv.symlink(name, os.path.join(runner.work_dir or ".", "latest.pth"))
         runner.logger.info("checkpoint of iteration %d saved as %s", runner.iter, path)
+
+
+@contextlib.contextmanager
+def _averaged_weights(runner: Any) -> Iterator[None]:
+    """Have the model hold its averaged weights in mid-epoch, as averaging hooks have it between two epochs.
+
+    They expect to find them there when they resume, and evaluation is of them.
+    """
+    averaging = [hook for hook in runner.hooks if hasattr(hook, "_swap_ema_parameters")]
+    for hook in averaging:
+        hook._swap_ema_parameters()
+    try:
+        yield
+    finally:
+        for hook in averaging:
+            hook._swap_ema_parameters()
+
+
+def _evaluate_averaged(evaluate: Callable, runner: Any) -> None:
+    with _averaged_weights(runner):
+        evaluate(runner)

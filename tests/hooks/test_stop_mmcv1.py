@@ -8,7 +8,7 @@ import pytest
 import torch
 
 mmcv_runner = pytest.importorskip("mmcv.runner", reason="mmcv1 line; the mmengine line has tests of its own")
-from toy_mmcv1 import EPOCH, Toy1Run  # noqa: E402
+from toy_mmcv1 import EPOCH, Samples, Toy1Run  # noqa: E402
 
 import mx_driving.runner_hooks  # noqa: E402, F401  (registers the hooks)
 
@@ -92,6 +92,20 @@ def test_evaluation_hook_in_mid_epoch_only_if_asked_for(tmp_path, ask):
     toy.run()
     assert toy.evaluation.evaluated == ([1] if ask else []), "after the iteration, in the hook's own place"
     assert (toy.evaluation.interval, toy.evaluation.start) == (5, None), "the hook's own settings are put back"
+
+
+def test_evaluation_in_mid_epoch_is_of_the_averaged_weights(tmp_path):
+    class Keeping(mmcv_runner.EvalHook):
+        def _do_evaluate(self, runner):
+            self.weight = runner.model.linear.weight.clone()
+
+    keeping = Keeping(torch.utils.data.DataLoader(Samples()), interval=5)
+    toy = Toy1Run(tmp_path, hook(stop_at=6, validate_at_stop=True), mmcv_runner.EMAHook(momentum=0.3, warm_up=1))
+    toy.runner.register_hook(keeping, priority="LOW")
+    model = toy.run().model
+    assert torch.equal(keeping.weight, model.ema_linear_weight)
+    assert not torch.equal(keeping.weight, model.linear.weight)
+    assert "_do_evaluate" not in vars(keeping)
 
 
 def test_evaluation_hook_by_iteration(tmp_path):
