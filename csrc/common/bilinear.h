@@ -16,18 +16,21 @@ struct Neighbours {
   scalar_t weight[4];
   scalar_t dy, dx; // distance of the point from its top left neighbour, in [0, 1)
 
-  // False when the whole neighbourhood is outside (or the point is NaN): the sample and its gradients are zero.
-  // The range is checked in floating point first, so that no huge value is ever converted to an integer.
+  // False when the whole neighbourhood is outside, or the point is no number: then only dy and dx are set. The range is
+  // checked in floating point first, so that no huge value is ever converted to an integer. A point one pixel before
+  // the first has a neighbour, of weight zero: with kReachesBorder it is inside, as in grid_sample.
+  template <bool kReachesBorder>
   MX_DRIVING_INLINE bool locate(scalar_t y, scalar_t x, int64_t height, int64_t width) {
-    if (!(y > -1 && x > -1 && y < static_cast<scalar_t>(height) && x < static_cast<scalar_t>(width))) {
-      return false;
-    }
     const scalar_t floor_y = std::floor(y);
     const scalar_t floor_x = std::floor(x);
+    dy = y - floor_y; // NaN where y is NaN or infinite
+    dx = x - floor_x;
+    const bool after_first = kReachesBorder ? y >= -1 && x >= -1 : y > -1 && x > -1;
+    if (!(after_first && y < static_cast<scalar_t>(height) && x < static_cast<scalar_t>(width))) {
+      return false;
+    }
     const int64_t top = static_cast<int64_t>(floor_y);
     const int64_t left = static_cast<int64_t>(floor_x);
-    dy = y - floor_y;
-    dx = x - floor_x;
     for (int i = 0; i < 4; ++i) {
       const int64_t row = top + i / 2;
       const int64_t column = left + i % 2;

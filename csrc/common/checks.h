@@ -4,7 +4,9 @@
 #include <ATen/core/Tensor.h>
 #include <c10/core/SymIntArrayRef.h>
 
+#include <cstdint>
 #include <initializer_list>
+#include <limits>
 
 namespace mx_driving {
 
@@ -38,10 +40,15 @@ inline void check_floating(const char* op, const char* name, const at::Tensor& t
       tensor.scalar_type());
 }
 
+// Two numbers of pixels. The upper bound keeps the sums and products that follow from overflowing.
 inline void check_pair(const char* op, const char* name, at::IntArrayRef pair, int64_t least) {
+  constexpr int64_t most = std::numeric_limits<int32_t>::max();
   TORCH_CHECK(
       pair.size() == 2 && pair[0] >= least && pair[1] >= least, op, ": ", name,
       " must be two integers (height, width) >= ", least, ", got ", pair);
+  TORCH_CHECK(
+      pair[0] <= most && pair[1] <= most, op, ": ", name, " must be two integers (height, width) <= ", most, ", got ",
+      pair);
 }
 
 } // namespace mx_driving

@@ -2,18 +2,16 @@
 // a mask of ones: CANN's operator takes modulated=true only.
 #include "common.h"
 
+#include "../ops/deform_conv_common.h"
+
 namespace mx_driving {
 namespace npu {
 namespace {
 
 using at::IntArrayRef;
 using at::Tensor;
-using OptionalTensor = decltype(std::declval<c10::IValue>().toOptional<Tensor>());
 
-struct Arguments {
-  IntArrayRef stride, padding, dilation; // (height, width) each
-  int64_t groups, deform_groups;
-
+struct Arguments : DeformConvArgs {
   std::vector<int64_t> strides() const {
     return {1, 1, stride[0], stride[1]};
   }
@@ -88,31 +86,27 @@ Gradients native_backward(
 Tensor deform_conv2d(
     const Tensor& input, const Tensor& offset, const Tensor& weight, IntArrayRef stride, IntArrayRef padding,
     IntArrayRef dilation, int64_t groups, int64_t deform_groups) {
-  checked_outputs<decltype(deform_conv2d)>(
-      "mx_driving::deform_conv2d", input, offset, weight, stride, padding, dilation, groups, deform_groups);
+  const Arguments arguments{{stride, padding, dilation, groups, deform_groups}};
+  check_deform_conv({"deform_conv2d", input, offset, {}, weight, {}}, arguments);
   const auto joined = join(offset, mask_of_ones(offset));
-  const auto result = native_forward(input, joined, weight, {}, {stride, padding, dilation, groups, deform_groups});
+  const auto result = native_forward(input, joined, weight, {}, arguments);
   return std::get<0>(result).to(input.scalar_type());
 }
 
 std::tuple<Tensor, Tensor, Tensor> deform_conv2d_backward(
     const Tensor& grad_output, const Tensor& input, const Tensor& offset, const Tensor& weight, IntArrayRef stride,
     IntArrayRef padding, IntArrayRef dilation, int64_t groups, int64_t deform_groups) {
-  checked_outputs<decltype(deform_conv2d_backward)>(
-      "mx_driving::deform_conv2d_backward", grad_output, input, offset, weight, stride, padding, dilation, groups,
-      deform_groups);
-  const auto gradients = native_backward(
-      grad_output, input, offset, mask_of_ones(offset), weight, {stride, padding, dilation, groups, deform_groups});
+  const Arguments arguments{{stride, padding, dilation, groups, deform_groups}};
+  check_deform_conv_backward({"deform_conv2d", input, offset, {}, weight, {}}, arguments, grad_output);
+  const auto gradients = native_backward(grad_output, input, offset, mask_of_ones(offset), weight, arguments);
   return {gradients.input, gradients.offset, gradients.weight};
 }
 
 Tensor modulated_deform_conv2d(
     const Tensor& input, const Tensor& offset, const Tensor& mask, const Tensor& weight, const OptionalTensor& bias,
     IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, int64_t groups, int64_t deform_groups) {
-  checked_outputs<decltype(modulated_deform_conv2d)>(
-      "mx_driving::modulated_deform_conv2d", input, offset, mask, weight, bias, stride, padding, dilation, groups,
-      deform_groups);
-  const Arguments arguments{stride, padding, dilation, groups, deform_groups};
+  const Arguments arguments{{stride, padding, dilation, groups, deform_groups}};
+  check_deform_conv({"modulated_deform_conv2d", input, offset, mask, weight, bias.value_or(Tensor())}, arguments);
   const auto result = native_forward(input, join(offset, mask), weight, bias, arguments);
   return std::get<0>(result).to(input.scalar_type());
 }
@@ -120,11 +114,9 @@ Tensor modulated_deform_conv2d(
 std::tuple<Tensor, Tensor, Tensor, Tensor> modulated_deform_conv2d_backward(
     const Tensor& grad_output, const Tensor& input, const Tensor& offset, const Tensor& mask, const Tensor& weight,
     IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, int64_t groups, int64_t deform_groups) {
-  checked_outputs<decltype(modulated_deform_conv2d_backward)>(
-      "mx_driving::modulated_deform_conv2d_backward", grad_output, input, offset, mask, weight, stride, padding,
-      dilation, groups, deform_groups);
-  const auto gradients =
-      native_backward(grad_output, input, offset, mask, weight, {stride, padding, dilation, groups, deform_groups});
+  const Arguments arguments{{stride, padding, dilation, groups, deform_groups}};
+  check_deform_conv_backward({"modulated_deform_conv2d", input, offset, mask, weight, {}}, arguments, grad_output);
+  const auto gradients = native_backward(grad_output, input, offset, mask, weight, arguments);
   return {gradients.input, gradients.offset, gradients.mask, gradients.weight};
 }
 

@@ -2,6 +2,8 @@
 // operator and its gradient: they are passed from one to the other and mean nothing else.
 #include "common.h"
 
+#include "../ops/max_pool2d.h"
+
 namespace mx_driving {
 namespace npu {
 namespace {
@@ -12,15 +14,14 @@ using at::Tensor;
 std::tuple<Tensor, Tensor> max_pool2d(
     const Tensor& image, IntArrayRef kernel_size, IntArrayRef stride, IntArrayRef padding) {
   const auto input = dense(image);
-  checked_outputs<decltype(max_pool2d)>("mx_driving::max_pool2d", input, kernel_size, stride, padding);
+  max_pool2d_output_size(input, kernel_size, stride, padding); // for its checks
   return at::max_pool2d_with_indices(input, kernel_size, stride, padding);
 }
 
 Tensor max_pool2d_backward(
     const Tensor& grad_output, const Tensor& input, const Tensor& indices, IntArrayRef kernel_size, IntArrayRef stride,
     IntArrayRef padding) {
-  return at::max_pool2d_with_indices_backward(
-      grad_output, dense(input), kernel_size, stride, padding, /*dilation=*/{1, 1}, /*ceil_mode=*/false, indices);
+  return max_pool2d_gradient(grad_output, dense(input), indices, kernel_size, stride, padding);
 }
 
 } // namespace

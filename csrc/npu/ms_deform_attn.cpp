@@ -3,6 +3,8 @@
 #include "common.h"
 #include "ms_deform_attn_composite.h"
 
+#include "../ops/ms_deform_attn.h"
+
 namespace mx_driving {
 namespace npu {
 namespace {
@@ -55,13 +57,14 @@ Tensor wide(const Tensor& tensor) {
 
 Tensor forward(
     const Tensor& value, const Tensor& shapes, const Tensor& starts, const Tensor& locations, const Tensor& weights) {
-  const auto output =
-      checked_outputs<decltype(forward)>("mx_driving::ms_deform_attn", value, shapes, starts, locations, weights);
-  if (value.numel() == 0 || locations.numel() == 0) return at::zeros_like(output);
+  check_ms_deform_attn(value, shapes, starts, locations, weights);
+  const std::vector<int64_t> size{value.size(0), locations.size(1), value.size(2) * value.size(3)};
+  if (value.numel() == 0 || locations.numel() == 0) return at::zeros(size, value.options());
   const c10::OptionalDeviceGuard guard(value.device());
   if (is_half(value))
     return forward(wide(value), shapes, starts, wide(locations), wide(weights)).to(value.scalar_type());
   if (use_composite(value, locations)) return composite_forward({value, shapes, starts, locations, weights});
+  const auto output = at::empty(size, value.options());
   run_aclnn(forward_kernel(), value, shapes, starts, locations, weights, output);
   return output;
 }
@@ -69,24 +72,20 @@ Tensor forward(
 std::tuple<Tensor, Tensor, Tensor> backward(
     const Tensor& value, const Tensor& shapes, const Tensor& starts, const Tensor& locations, const Tensor& weights,
     const Tensor& grad_output) {
-  const auto [grad_value, grad_locations, grad_weights] = checked_outputs<decltype(backward)>(
-      "mx_driving::ms_deform_attn_backward", value, shapes, starts, locations, weights, grad_output);
+  check_ms_deform_attn_backward(value, shapes, starts, locations, weights, grad_output);
   const c10::OptionalDeviceGuard guard(value.device());
-  // The kernel adds into its outputs.
-  grad_value.zero_();
-  grad_locations.zero_();
-  grad_weights.zero_();
-  if (value.numel() == 0 || locations.numel() == 0) return {grad_value, grad_locations, grad_weights};
+  const auto zeros = [](const Tensor& t) { return at::zeros(t.sizes(), t.options()); };
+  if (value.numel() == 0 || locations.numel() == 0) return {zeros(value), zeros(locations), zeros(weights)};
   if (is_half(value)) {
-    const auto [wide_value, wide_locations, wide_weights] =
+    const auto [grad_value, grad_locations, grad_weights] =
         backward(wide(value), shapes, starts, wide(locations), wide(weights), wide(grad_output));
-    grad_value.copy_(wide_value);
-    grad_locations.copy_(wide_locations);
-    grad_weights.copy_(wide_weights);
-    return {grad_value, grad_locations, grad_weights};
+    const auto dtype = value.scalar_type();
+    return {grad_value.to(dtype), grad_locations.to(dtype), grad_weights.to(dtype)};
   }
   if (use_composite(value, locations))
     return composite_backward({value, shapes, starts, locations, weights}, grad_output);
+  // The kernel adds into its outputs.
+  const auto grad_value = zeros(value), grad_locations = zeros(locations), grad_weights = zeros(weights);
   run_aclnn(
       backward_kernel(), value, shapes, starts, locations, weights, grad_output.contiguous(), grad_value,
       grad_locations, grad_weights);

@@ -1,14 +1,9 @@
 // add_relu(x, y) = relu(x + y): schema, checks, Meta kernel and autograd.
 #include "add_relu.h"
 
-#include "../common/checks.h"
 #include "../common/dispatch.h"
 
-#include <ATen/ExpandUtils.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/result_type.h>
 #include <ATen/ops/threshold_backward.h>
-#include <torch/csrc/autograd/autograd_not_implemented_fallback.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
@@ -26,13 +21,8 @@ void check_backward(const Tensor& grad_output, const Tensor& output) {
   check_like("add_relu", "grad_output", grad_output, "the result", output);
 }
 
-Tensor backward_meta(const Tensor& grad_output, const Tensor& output) {
-  check_backward(grad_output, output);
-  return at::empty_symint(output.sym_sizes(), output.options().memory_format(output.suggest_memory_format()));
-}
-
-// threshold_backward is an ATen operator of every backend, so this one kernel serves them all.
-Tensor backward(const Tensor& grad_output, const Tensor& output) {
+// One kernel for every backend, and for the gradient's own gradient: it consists of ATen's operators.
+Tensor gradient(const Tensor& grad_output, const Tensor& output) {
   check_backward(grad_output, output);
   return at::threshold_backward(grad_output, output, 0).contiguous(output.suggest_memory_format());
 }
@@ -48,7 +38,7 @@ struct AddRelu : torch::autograd::Function<AddRelu> {
 
   // A broadcast operand gets the same gradient: the engine sums it over the broadcast dimensions.
   static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
-    static const auto op = find_operator<decltype(backward_meta)>("mx_driving::add_relu_backward");
+    static const auto op = find_operator<decltype(gradient)>("mx_driving::add_relu_backward");
     const Tensor grad = op.call(grad_outputs[0], ctx->get_saved_variables()[0]);
     return {grad, grad};
   }
@@ -60,16 +50,6 @@ Tensor forward_autograd(const Tensor& x, const Tensor& y) {
 
 } // namespace
 
-Tensor empty_add_relu(const Tensor& x, const Tensor& y) {
-  check_floating("add_relu", "x", x);
-  check_floating("add_relu", "y", y);
-  TORCH_CHECK(x.device() == y.device(), "add_relu: y must be on the device of x, ", x.device(), ", got ", y.device());
-  const auto shape = at::infer_size_symint(x.sym_sizes(), y.sym_sizes());
-  const auto format =
-      x.dim() == static_cast<int64_t>(shape.size()) ? x.suggest_memory_format() : at::MemoryFormat::Contiguous;
-  return at::empty_symint(shape, x.options().dtype(at::result_type(x, y)).memory_format(format));
-}
-
 TORCH_LIBRARY_FRAGMENT(mx_driving, m) {
   m.def("add_relu(Tensor x, Tensor y) -> Tensor");
   m.def("add_relu_backward(Tensor grad_output, Tensor output) -> Tensor");
@@ -77,16 +57,14 @@ TORCH_LIBRARY_FRAGMENT(mx_driving, m) {
 
 TORCH_LIBRARY_IMPL(mx_driving, Meta, m) {
   m.impl("add_relu", TORCH_FN(empty_add_relu));
-  m.impl("add_relu_backward", TORCH_FN(backward_meta));
 }
 
-TORCH_LIBRARY_IMPL(mx_driving, CompositeExplicitAutograd, m) {
-  m.impl("add_relu_backward", TORCH_FN(backward));
+TORCH_LIBRARY_IMPL(mx_driving, CompositeImplicitAutograd, m) {
+  m.impl("add_relu_backward", TORCH_FN(gradient));
 }
 
 TORCH_LIBRARY_IMPL(mx_driving, Autograd, m) {
   m.impl("add_relu", TORCH_FN(forward_autograd));
-  m.impl("add_relu_backward", torch::autograd::autogradNotImplementedFallback());
 }
 
 } // namespace mx_driving

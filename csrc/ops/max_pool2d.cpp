@@ -1,12 +1,10 @@
 // max_pool2d (floor mode, no dilation): schema, checks, Meta kernel and autograd.
 #include "max_pool2d.h"
 
-#include "../common/checks.h"
 #include "../common/dispatch.h"
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <torch/csrc/autograd/autograd_not_implemented_fallback.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
@@ -18,8 +16,6 @@ using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr const char* kOp = "max_pool2d";
-
 std::tuple<Tensor, Tensor> forward_meta(
     const Tensor& input, IntArrayRef kernel_size, IntArrayRef stride, IntArrayRef padding) {
   const auto sizes = max_pool2d_output_size(input, kernel_size, stride, padding);
@@ -30,72 +26,64 @@ std::tuple<Tensor, Tensor> forward_meta(
 Tensor backward_meta(
     const Tensor& grad_output, const Tensor& input, const Tensor& indices, IntArrayRef kernel_size, IntArrayRef stride,
     IntArrayRef padding) {
-  check_max_pool2d_backward(grad_output, input, indices, kernel_size, stride, padding);
-  return at::empty_symint(input.sym_sizes(), input.options().memory_format(input.suggest_memory_format()));
+  check_max_pool2d_indices(indices, max_pool2d_output_size(input, kernel_size, stride, padding));
+  return max_pool2d_gradient(grad_output, input, indices, kernel_size, stride, padding);
+}
+
+using Backward = decltype(backward_meta);
+
+Tensor call_backward(
+    const Tensor& grad_output, const Tensor& input, const Tensor& indices, IntArrayRef kernel_size, IntArrayRef stride,
+    IntArrayRef padding) {
+  static const auto op = find_operator<Backward>("mx_driving::max_pool2d_backward");
+  return op.call(grad_output, input, indices, kernel_size, stride, padding);
+}
+
+// Where the gradient is differentiated itself, ATen's operator is what is recorded.
+Tensor backward_autograd(
+    const Tensor& grad_output, const Tensor& input, const Tensor& indices, IntArrayRef kernel_size, IntArrayRef stride,
+    IntArrayRef padding) {
+  if (at::GradMode::is_enabled() && (grad_output.requires_grad() || input.requires_grad())) {
+    return max_pool2d_gradient(grad_output, input, indices, kernel_size, stride, padding);
+  }
+  at::AutoDispatchBelowADInplaceOrView below_autograd;
+  return call_backward(grad_output, input, indices, kernel_size, stride, padding);
 }
 
 struct MaxPool2d : torch::autograd::Function<MaxPool2d> {
-  static variable_list forward(
-      AutogradContext* ctx, const Tensor& input, IntArrayRef kernel_size, IntArrayRef stride, IntArrayRef padding) {
+  // The indices are handed out beside the results: compiled autograd takes no Function that marks one of its results
+  // as not differentiable.
+  static Tensor forward(
+      AutogradContext* ctx, const Tensor& input, IntArrayRef kernel_size, IntArrayRef stride, IntArrayRef padding,
+      Tensor* indices) {
     at::AutoDispatchBelowADInplaceOrView below_autograd;
     static const auto op = find_operator<decltype(forward_meta)>("mx_driving::max_pool2d");
-    auto [output, indices] = op.call(input, kernel_size, stride, padding);
-    ctx->save_for_backward({input, indices});
-    ctx->mark_non_differentiable({indices});
+    const auto [output, found] = op.call(input, kernel_size, stride, padding);
+    *indices = found;
+    ctx->save_for_backward({input, found});
     ctx->saved_data["kernel_size"] = kernel_size;
     ctx->saved_data["stride"] = stride;
     ctx->saved_data["padding"] = padding;
-    return {output, indices};
+    return output;
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
-    static const auto op = find_operator<decltype(backward_meta)>("mx_driving::max_pool2d_backward");
     const auto saved = ctx->get_saved_variables();
     const auto kernel_size = ctx->saved_data["kernel_size"].toIntVector();
     const auto stride = ctx->saved_data["stride"].toIntVector();
     const auto padding = ctx->saved_data["padding"].toIntVector();
-    return {op.call(grad_outputs[0], saved[0], saved[1], kernel_size, stride, padding), Tensor(), Tensor(), Tensor()};
+    return {call_backward(grad_outputs[0], saved[0], saved[1], kernel_size, stride, padding), {}, {}, {}, {}};
   }
 };
 
 std::tuple<Tensor, Tensor> forward_autograd(
     const Tensor& input, IntArrayRef kernel_size, IntArrayRef stride, IntArrayRef padding) {
-  const auto outputs = MaxPool2d::apply(input, kernel_size, stride, padding);
-  return {outputs[0], outputs[1]};
+  Tensor indices;
+  const Tensor output = MaxPool2d::apply(input, kernel_size, stride, padding, &indices);
+  return {output, indices};
 }
 
 } // namespace
-
-std::vector<c10::SymInt> max_pool2d_output_size(
-    const Tensor& input, IntArrayRef kernel_size, IntArrayRef stride, IntArrayRef padding) {
-  check_floating(kOp, "input", input);
-  check_dim(kOp, "input", input, 4, "[N, C, H, W]");
-  check_pair(kOp, "kernel_size", kernel_size, 1);
-  check_pair(kOp, "stride", stride, 1);
-  check_pair(kOp, "padding", padding, 0);
-  std::vector<c10::SymInt> sizes = input.sym_sizes().vec();
-  for (int i = 0; i < 2; ++i) {
-    TORCH_CHECK(
-        2 * padding[i] <= kernel_size[i], kOp, ": padding must be at most half of kernel_size, ", kernel_size, ", got ",
-        padding);
-    TORCH_CHECK(
-        sizes[i + 2] + 2 * padding[i] >= kernel_size[i], kOp,
-        ": the padded input must be at least as large as kernel_size, ", kernel_size, ", got input ", input.sym_sizes(),
-        " and padding ", padding);
-    sizes[i + 2] = (sizes[i + 2] + 2 * padding[i] - kernel_size[i]) / stride[i] + 1;
-  }
-  return sizes;
-}
-
-void check_max_pool2d_backward(
-    const Tensor& grad_output, const Tensor& input, const Tensor& indices, IntArrayRef kernel_size, IntArrayRef stride,
-    IntArrayRef padding) {
-  const auto size = max_pool2d_output_size(input, kernel_size, stride, padding);
-  check_shape(kOp, "grad_output", grad_output, {size[0], size[1], size[2], size[3]}, "[N, C, Ho, Wo]");
-  check_shape(kOp, "indices", indices, {size[0], size[1], size[2], size[3]}, "[N, C, Ho, Wo]");
-  check_like(kOp, "grad_output", grad_output, "input", input);
-  TORCH_CHECK(indices.scalar_type() == at::kLong, kOp, ": indices must be int64, got ", indices.scalar_type());
-}
 
 TORCH_LIBRARY_FRAGMENT(mx_driving, m) {
   m.def(
@@ -111,9 +99,13 @@ TORCH_LIBRARY_IMPL(mx_driving, Meta, m) {
   m.impl("max_pool2d_backward", TORCH_FN(backward_meta));
 }
 
+TORCH_LIBRARY_IMPL(mx_driving, CompositeExplicitAutograd, m) {
+  m.impl("max_pool2d_backward", TORCH_FN(max_pool2d_gradient));
+}
+
 TORCH_LIBRARY_IMPL(mx_driving, Autograd, m) {
   m.impl("max_pool2d", TORCH_FN(forward_autograd));
-  m.impl("max_pool2d_backward", torch::autograd::autogradNotImplementedFallback());
+  m.impl("max_pool2d_backward", TORCH_FN(backward_autograd));
 }
 
 } // namespace mx_driving

@@ -1,11 +1,13 @@
 // Multi-scale deformable attention: schema, checks, Meta kernel and autograd. Kernels register themselves elsewhere.
 #include "ms_deform_attn.h"
 
-#include "../common/checks.h"
 #include "../common/dispatch.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
-#include <torch/csrc/autograd/autograd_not_implemented_fallback.h>
+#include <ATen/ops/grid_sampler.h>
+#include <ATen/ops/stack.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
@@ -15,17 +17,6 @@ namespace {
 using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-constexpr const char* kOp = "ms_deform_attn";
-
-void check_index(const char* name, const Tensor& tensor, const Tensor& value) {
-  TORCH_CHECK(
-      tensor.scalar_type() == at::kLong || tensor.scalar_type() == at::kInt, kOp, ": ", name,
-      " must be int64 or int32, got ", tensor.scalar_type());
-  TORCH_CHECK(
-      tensor.device() == value.device(), kOp, ": ", name, " must be on the device of value, ", value.device(), ", got ",
-      tensor.device());
-}
 
 Tensor forward_meta(
     const Tensor& value, const Tensor& shapes, const Tensor& starts, const Tensor& locations, const Tensor& weights) {
@@ -44,6 +35,13 @@ std::tuple<Tensor, Tensor, Tensor> backward_meta(
       at::empty_symint(weights.sym_sizes(), weights.options())};
 }
 
+std::tuple<Tensor, Tensor, Tensor> call_backward(
+    const Tensor& value, const Tensor& shapes, const Tensor& starts, const Tensor& locations, const Tensor& weights,
+    const Tensor& grad_output) {
+  static const auto op = find_operator<decltype(backward_meta)>("mx_driving::ms_deform_attn_backward");
+  return op.call(value, shapes, starts, locations, weights, grad_output);
+}
+
 struct MsDeformAttn : torch::autograd::Function<MsDeformAttn> {
   static Tensor forward(
       AutogradContext* ctx, const Tensor& value, const Tensor& shapes, const Tensor& starts, const Tensor& locations,
@@ -55,9 +53,8 @@ struct MsDeformAttn : torch::autograd::Function<MsDeformAttn> {
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
-    static const auto op = find_operator<decltype(backward_meta)>("mx_driving::ms_deform_attn_backward");
     const auto saved = ctx->get_saved_variables();
-    auto [value, locations, weights] = op.call(saved[0], saved[1], saved[2], saved[3], saved[4], grad_outputs[0]);
+    auto [value, locations, weights] = call_backward(saved[0], saved[1], saved[2], saved[3], saved[4], grad_outputs[0]);
     return {value, Tensor(), Tensor(), locations, weights};
   }
 };
@@ -67,36 +64,51 @@ Tensor forward_autograd(
   return MsDeformAttn::apply(value, shapes, starts, locations, weights);
 }
 
-} // namespace
-
-void check_ms_deform_attn(
+// The operator out of ATen's, as mmcv's torch function has it: what can be differentiated of it, can be here.
+Tensor composite(
     const Tensor& value, const Tensor& shapes, const Tensor& starts, const Tensor& locations, const Tensor& weights) {
-  check_floating(kOp, "value", value);
-  check_dim(kOp, "value", value, 4, "[B, S, M, D]");
-  check_dim(kOp, "spatial_shapes", shapes, 2, "[L, 2]");
-  check_dim(kOp, "sampling_locations", locations, 6, "[B, Q, M, L, P, 2]");
-  const auto levels = shapes.sym_size(0);
-  const auto batch = value.sym_size(0), heads = value.sym_size(2);
-  const auto queries = locations.sym_size(1), points = locations.sym_size(4);
-  check_shape(kOp, "spatial_shapes", shapes, {levels, 2}, "[L, 2]");
-  check_shape(kOp, "level_start_index", starts, {levels}, "[L]");
-  check_shape(kOp, "sampling_locations", locations, {batch, queries, heads, levels, points, 2}, "[B, Q, M, L, P, 2]");
-  check_shape(kOp, "attention_weights", weights, {batch, queries, heads, levels, points}, "[B, Q, M, L, P]");
-  check_like(kOp, "sampling_locations", locations, "value", value);
-  check_like(kOp, "attention_weights", weights, "value", value);
-  check_index("spatial_shapes", shapes, value);
-  check_index("level_start_index", starts, value);
+  const int64_t batch = value.size(0), heads = value.size(2), channels = value.size(3), queries = locations.size(1);
+  const Tensor grids = 2 * locations - 1;
+  std::vector<Tensor> samples;
+  for (int64_t level = 0; level < shapes.size(0); ++level) {
+    const int64_t height = shapes[level][0].item<int64_t>(), width = shapes[level][1].item<int64_t>();
+    const Tensor image = value.narrow(1, starts[level].item<int64_t>(), height * width)
+                             .flatten(2)
+                             .transpose(1, 2)
+                             .reshape({batch * heads, channels, height, width});
+    const Tensor grid = grids.select(3, level).transpose(1, 2).flatten(0, 1);
+    samples.push_back(at::grid_sampler(image, grid, /*bilinear*/ 0, /*zeros*/ 0, /*align_corners=*/false));
+  }
+  const Tensor factors = weights.transpose(1, 2).reshape({batch * heads, 1, queries, -1});
+  return (at::stack(samples, -2).flatten(-2) * factors)
+      .sum(-1)
+      .view({batch, heads * channels, queries})
+      .transpose(1, 2);
 }
 
-void check_ms_deform_attn_backward(
+// A tensor that requires a gradient and passes it on to t.
+Tensor differentiable(const Tensor& t) {
+  return t.requires_grad() ? t.view_as(t) : t.detach().requires_grad_();
+}
+
+// Where the gradient is differentiated itself, it is taken of the composite.
+std::tuple<Tensor, Tensor, Tensor> backward_autograd(
     const Tensor& value, const Tensor& shapes, const Tensor& starts, const Tensor& locations, const Tensor& weights,
     const Tensor& grad_output) {
-  check_ms_deform_attn(value, shapes, starts, locations, weights);
-  check_shape(
-      kOp, "grad_output", grad_output,
-      {value.sym_size(0), locations.sym_size(1), value.sym_size(2) * value.sym_size(3)}, "[B, Q, M * D]");
-  check_like(kOp, "grad_output", grad_output, "value", value);
+  const bool recorded = value.requires_grad() || locations.requires_grad() || weights.requires_grad();
+  if (!at::GradMode::is_enabled() || !(recorded || grad_output.requires_grad())) {
+    at::AutoDispatchBelowADInplaceOrView below_autograd;
+    return call_backward(value, shapes, starts, locations, weights, grad_output);
+  }
+  check_ms_deform_attn_backward(value, shapes, starts, locations, weights, grad_output);
+  const variable_list inputs{differentiable(value), differentiable(locations), differentiable(weights)};
+  const Tensor output = composite(inputs[0], shapes, starts, inputs[1], inputs[2]);
+  const auto grads =
+      torch::autograd::grad({output}, inputs, {grad_output}, /*retain_graph=*/true, /*create_graph=*/true);
+  return {grads[0], grads[1], grads[2]};
 }
+
+} // namespace
 
 TORCH_LIBRARY_FRAGMENT(mx_driving, m) {
   m.def(
@@ -114,8 +126,7 @@ TORCH_LIBRARY_IMPL(mx_driving, Meta, m) {
 
 TORCH_LIBRARY_IMPL(mx_driving, Autograd, m) {
   m.impl("ms_deform_attn", TORCH_FN(forward_autograd));
-  // There is no second derivative: asking for one is an error, not a silent zero.
-  m.impl("ms_deform_attn_backward", torch::autograd::autogradNotImplementedFallback());
+  m.impl("ms_deform_attn_backward", TORCH_FN(backward_autograd));
 }
 
 } // namespace mx_driving

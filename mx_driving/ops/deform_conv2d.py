@@ -6,6 +6,7 @@ from typing import Tuple, Union
 
 from torch import Tensor
 
+from mx_driving.ops._dtypes import like_first
 from mx_driving.ops._library import operators
 
 Pair = Union[int, Tuple[int, int]]
@@ -23,7 +24,8 @@ def deform_conv2d(
 ) -> Tensor:
     """Convolve with every tap of the kernel moved by an offset (DCNv1), sampling bilinearly.
 
-    Taps outside the image read zeros. ``offset`` decides the dtype, as in mmcv.
+    Taps outside the image read zeros. ``offset`` decides the dtype, as in mmcv: under autocast the branch that predicts
+    it is in half precision.
 
     Args:
         input (Tensor[N, C, H, W]): the image.
@@ -41,9 +43,8 @@ def deform_conv2d(
 
     Source: Deformable Convolutional Networks, arXiv 1703.06211, sec. 2.1.
     """
-    return operators().deform_conv2d(
-        input.type_as(offset), offset, weight.type_as(offset), stride, padding, dilation, groups, deform_groups
-    )
+    input, weight = like_first(offset, input, weight)
+    return operators().deform_conv2d(input, offset, weight, stride, padding, dilation, groups, deform_groups)
 
 
 def deform_conv2d_backward(

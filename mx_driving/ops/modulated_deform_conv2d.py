@@ -6,6 +6,7 @@ from typing import Optional, Tuple, Union
 
 from torch import Tensor
 
+from mx_driving.ops._dtypes import like_first
 from mx_driving.ops._library import operators
 
 Pair = Union[int, Tuple[int, int]]
@@ -39,17 +40,9 @@ def modulated_deform_conv2d(
 
     Source: Deformable ConvNets v2, arXiv 1811.11168, sec. 3.2.
     """
+    input, mask, weight, bias = like_first(offset, input, mask, weight, bias)
     return operators().modulated_deform_conv2d(
-        input.type_as(offset),
-        offset,
-        mask.type_as(offset),
-        weight.type_as(offset),
-        None if bias is None else bias.type_as(offset),
-        stride,
-        padding,
-        dilation,
-        groups,
-        deform_groups,
+        input, offset, mask, weight, bias, stride, padding, dilation, groups, deform_groups
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from mx_driving.ops._dtypes import widest
 from mx_driving.ops._library import operators
 
 
@@ -17,7 +18,8 @@ def ms_deform_attn(
     """Sample multi-scale features at fractional locations and sum them with attention weights.
 
     Locations outside a level's extent read zeros. The arguments are those of mmcv's
-    ``MultiScaleDeformableAttnFunction`` without ``im2col_step``; as there, ``value`` decides the dtype.
+    ``MultiScaleDeformableAttnFunction`` without ``im2col_step``; as there, ``value`` decides the dtype of the result.
+    Of tensors of several dtypes none is rounded on the way: half precision would move a location by pixels.
 
     Args:
         value (Tensor[B, S, M, D]): features of all levels, flattened and one after the other, for M heads.
@@ -34,13 +36,12 @@ def ms_deform_attn(
 
     Source: Deformable DETR, arXiv 2010.04159, sec. 4.1.
     """
-    return operators().ms_deform_attn(
-        value,
-        spatial_shapes,
-        level_start_index,
-        sampling_locations.type_as(value),
-        attention_weights.type_as(value),
-    )
+    if not value.is_floating_point() or value.dtype == sampling_locations.dtype == attention_weights.dtype:
+        return operators().ms_deform_attn(
+            value, spatial_shapes, level_start_index, sampling_locations, attention_weights
+        )
+    wide, locations, weights = widest(value, sampling_locations, attention_weights)
+    return operators().ms_deform_attn(wide, spatial_shapes, level_start_index, locations, weights).type_as(value)
 
 
 def ms_deform_attn_backward(

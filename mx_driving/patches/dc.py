@@ -6,7 +6,7 @@ follows; the extension's functions are replaced too, for plugins with an autogra
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Any, Callable, Tuple
 
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -14,10 +14,12 @@ from torch.nn.modules.utils import _pair
 
 from mx_driving import ops
 from mx_driving._core import PatchRecord, Replace
+from mx_driving.ops._dtypes import like_first
 from mx_driving.patches._mmcv import NO_EXT, need_operators
 
 
 def _forward(
+    original: Callable,
     ctx: Any,
     input: Tensor,
     offset: Tensor,
@@ -30,20 +32,29 @@ def _forward(
     bias: bool = False,
     im2col_step: int = 32,
 ) -> Tensor:
-    if bias:
-        raise ValueError(f"deform_conv2d: expected bias=False, got bias={bias!r}; add the bias after the convolution")
-    # Under autocast the offset branch is half precision and decides, as in mmcv.
-    input = input.type_as(offset)
-    weight = weight.type_as(offset)
+    if input.dim() != 4 or bias is not False:  # the original says what is wrong
+        return original(ctx, input, offset, weight, stride, padding, dilation, groups, deform_groups, bias, im2col_step)
+    input, weight = like_first(offset, input, weight)
     ctx.save_for_backward(input, offset, weight)
-    ctx.geometry = (_pair(stride), _pair(padding), _pair(dilation), groups, deform_groups)
-    return ops.deform_conv2d(input, offset, weight, *ctx.geometry)
+    # What the original's backward reads: it may be in force again when this graph is differentiated.
+    ctx.stride, ctx.padding, ctx.dilation = _pair(stride), _pair(padding), _pair(dilation)
+    ctx.groups, ctx.deform_groups, ctx.im2col_step = groups, deform_groups, im2col_step
+    ctx.device, ctx.bufs_ = input.device.type, [input.new_empty(0)] * 2
+    ctx.is_ours = True
+    return ops.deform_conv2d(input, offset, weight, *_arguments(ctx))
+
+
+def _arguments(ctx: Any) -> Tuple:
+    return ctx.stride, ctx.padding, ctx.dilation, ctx.groups, ctx.deform_groups
+
+
+def _backward(original: Callable, ctx: Any, grad_output: Tensor) -> Tuple:
+    return _gradients(ctx, grad_output) if hasattr(ctx, "is_ours") else original(ctx, grad_output)
 
 
 @once_differentiable
-def _backward(ctx: Any, grad_output: Tensor) -> Tuple:
-    input, offset, weight = ctx.saved_tensors
-    grads = ops.deform_conv2d_backward(grad_output, input, offset, weight, *ctx.geometry)
+def _gradients(ctx: Any, grad_output: Tensor) -> Tuple:
+    grads = ops.deform_conv2d_backward(grad_output, *ctx.saved_tensors, *_arguments(ctx))
     return (*grads, None, None, None, None, None, None, None)
 
 
@@ -69,7 +80,7 @@ def _ext_backward_input(
 ) -> None:  # fmt: skip
     geometry = _geometry(dW, dH, padW, padH, dilationW, dilationH, group, deformable_group)
     grad_input, grad_offset, _ = ops.deform_conv2d_backward(gradOutput, input, offset, weight, *geometry)
-    gradInput.copy_(grad_input)
+    gradInput.add_(grad_input)  # as mmcv's kernels: many taps meet in one pixel, so they add
     gradOffset.copy_(grad_offset)
 
 
@@ -91,8 +102,8 @@ PATCH = PatchRecord(
     what="deformable convolution v1",
     what_zh="可变形卷积 v1",
     targets=(
-        Replace(f"{_FUNCTION}.forward", _forward),
-        Replace(f"{_FUNCTION}.backward", _backward),
+        Replace(f"{_FUNCTION}.forward", _forward, wrap=True),
+        Replace(f"{_FUNCTION}.backward", _backward, wrap=True),
         Replace("mmcv._ext:deform_conv_forward", _ext_forward, optional=NO_EXT),
         Replace("mmcv._ext:deform_conv_backward_input", _ext_backward_input, optional=NO_EXT),
         Replace("mmcv._ext:deform_conv_backward_parameters", _ext_backward_parameters, optional=NO_EXT),

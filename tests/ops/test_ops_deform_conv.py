@@ -156,14 +156,66 @@ def test_no_images_give_no_output_and_zero_gradients(operator):
     assert not any(grad.abs().sum() for grad in grads)
 
 
-def test_pixels_outside_are_zero_even_where_the_border_is_infinite_or_the_offset_nan(operator):
+def test_pixels_outside_are_zero_even_where_the_border_is_infinite(operator):
     case = Convolution(batch=1, channels=2, size=(3, 3), outputs=1, kernel=(1, 1), padding=0, spread=0)
     x, offset, mask, weight, bias = case.inputs()
-    for bad in (float("nan"), float("inf"), -1e30, 3.0):
-        tensors = operator.pick(x / 0, torch.full_like(offset, bad), mask, weight, torch.zeros_like(bias))
+    for far in (float("inf"), -1e30, 3.0):
+        tensors = operator.pick(x / 0, torch.full_like(offset, far), mask, weight, torch.zeros_like(bias))
         output, grads = run(operator.function, tensors, *case.arguments, dtype=torch.float32)
         assert not output.abs().sum()
         assert not any(grad.abs().sum() for grad in grads[: 2 if len(tensors) == 3 else 3])
+
+
+def test_an_offset_that_is_no_number_samples_nothing_and_its_gradient_says_so(operator):
+    """mmcv's forward gives zero too; its backward reads outside of the image, which can end the process."""
+    case = Convolution(batch=1, channels=2, size=(3, 3), outputs=1, kernel=(1, 1), padding=0, spread=0)
+    x, offset, mask, weight, bias = case.inputs()
+    offset[0, 0, 1, 1] = float("nan")
+    tensors = operator.pick(x, offset, mask, weight, torch.zeros_like(bias))
+    output, grads = run(operator.function, tensors, *case.arguments, dtype=torch.float32)
+    assert output[0, 0, 1, 1] == 0
+    assert grads[0].isfinite().all()
+    of_offset, *of_mask = grads[1:2] if len(tensors) == 3 else grads[1:3]
+    for grad in (of_offset, *of_mask):
+        assert grad[0, :, 1, 1].isnan().all()
+        assert grad.isnan().sum() == grad.shape[1]
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+def holed(tensor, value):
+    """Return a copy with ``value`` here and there."""
+    copy = tensor.clone()
+    copy.view(-1)[:: max(tensor.numel() // 7, 1)] = value
+    return copy
+
+
+PLACES = [(place, value) for place in ("input", "offset", "mask", "weight", "grad") for value in (NAN, INF, -INF)]
+PLACES.remove(("offset", NAN))  # mmcv reads foreign memory; see the test before this one
+
+
+@pytest.mark.parametrize("spread", [3.0, 0.0], ids=["between-pixels", "on-pixels"])
+@pytest.mark.parametrize(("place", "value"), PLACES)
+def test_what_is_no_finite_number_stays_where_mmcv_has_it(stock, operator, place, value, spread):
+    case = Convolution(channels=4, spread=spread)
+    tensors = dict(zip(("input", "offset", "mask", "weight", "bias"), case.inputs()))
+    grad = torch.linspace(-1, 1, 2 * 4 * 7 * 9).view(2, 4, 7, 9)
+    if place == "grad":
+        grad = holed(grad, value)
+    else:
+        tensors[place] = holed(tensors[place], value)
+    results = []
+    for function in (operator.function, stock[operator.name]):
+        inputs = leaves(operator.pick(*tensors.values()), torch.float32)
+        output = function(*inputs, *case.arguments)
+        results.append((output, *torch.autograd.grad(output, [t for t in inputs if t is not None], grad)))
+    for ours, theirs in zip(*results):
+        finite = theirs.isfinite()
+        assert torch.equal(ours.isfinite(), finite)
+        torch.testing.assert_close(ours[finite], theirs[finite], rtol=1e-4, atol=1e-4)
+        if value != value:
+            assert torch.equal(ours.isnan(), theirs.isnan())
 
 
 def test_many_chunks_are_one_result(stock, operator):
@@ -185,6 +237,12 @@ def test_threads_do_not_change_a_bit(operator, two_thread_counts):
     )
     assert torch.equal(output, again)
     assert all(map(torch.equal, grads, grads_again))
+
+
+def test_an_offset_of_integers_is_what_is_named(operator):
+    x, offset, mask, weight, bias = Convolution().inputs()
+    with pytest.raises(RuntimeError, match=f"^{operator.name}: offset must be a floating tensor, got Long"):
+        operator.function(*operator.pick(x, offset.long(), mask, weight, bias), padding=1)
 
 
 def test_offset_decides_the_dtype(operator):
@@ -218,6 +276,11 @@ def test_backward_goes_through_the_dispatcher(operator):
 
 WRONG = {
     "input must be a floating tensor, got Long": dict(input=torch.long),
+    "offset must be a floating tensor, got Long": dict(offset=torch.long),
+    r"padding must be two integers \(height, width\) <= 2147483647, got \[4611686018427387903, 0\]": dict(
+        padding=(2**62 - 1, 0)
+    ),
+    r"stride must be two integers \(height, width\) <= 2147483647, got": dict(stride=(1, 2**40)),
     r"input must be \[N, C, H, W\], got shape \[6, 7, 9\]": dict(input=(6, 7, 9)),
     r"weight must be \[O, C / groups, kh, kw\], got shape \[4, 6, 3\]": dict(weight=(4, 6, 3)),
     r"weight must be \[O, C / groups, kh, kw\] with C = 6 and groups = 2, got \[4, 6, 3, 3\]": dict(groups=2),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -95,14 +97,15 @@ def test_int32_level_table_and_value_decides_the_dtype():
     assert torch.equal(ops.ms_deform_attn(value, shapes.int(), starts.int(), locations, weights), expected)
     mixed = ops.ms_deform_attn(value.half(), shapes, starts, locations, weights)
     assert mixed.dtype == torch.float16
+    assert_near(mixed, expected, 1e-3)  # the locations were not rounded to half
 
 
-def test_pixels_outside_are_zero_even_where_the_border_is_infinite_or_the_location_nan():
+def test_pixels_outside_are_zero_even_where_the_border_is_infinite():
     value = torch.full((1, 4, 1, 8), float("inf"))
-    locations = torch.tensor([[-3.0, 0.5], [float("nan"), 0.5], [float("inf"), 0.5], [1e30, 0.5]])
-    weights = torch.ones(1, 1, 1, 1, 4)
+    locations = torch.tensor([[-3.0, 0.5], [0.5, 2.0], [1e30, 0.5]])
+    weights = torch.ones(1, 1, 1, 1, 3)
     output = ops.ms_deform_attn(
-        value, torch.tensor([[2, 2]]), torch.tensor([0]), locations.view(1, 1, 1, 1, 4, 2), weights
+        value, torch.tensor([[2, 2]]), torch.tensor([0]), locations.view(1, 1, 1, 1, 3, 2), weights
     )
     assert torch.equal(output, torch.zeros(1, 1, 8))
     value = torch.tensor([1.0, float("inf")]).view(1, 2, 1, 1)  # half a pixel left of the first: 0.5 * 1 + 0.5 * 0
@@ -121,12 +124,85 @@ def test_threads_do_not_change_a_bit(two_thread_counts, queries):
     assert all(map(torch.equal, grads, grads_again))
 
 
-def test_second_derivative_is_refused():
-    value, shapes, starts, locations, weights = leaves(Attention().inputs(), torch.float64)
-    output = ops.ms_deform_attn(value, shapes, starts, locations, weights)
-    (grad,) = torch.autograd.grad(output.square().sum(), value, create_graph=True)
-    with pytest.raises(RuntimeError, match="derivative for mx_driving::ms_deform_attn_backward is not implemented"):
-        grad.sum().backward()
+NAN, INF = float("nan"), float("inf")
+
+
+def holed(tensor, value):
+    """Return a copy with ``value`` here and there."""
+    copy = tensor.clone()
+    copy.view(-1)[:: max(tensor.numel() // 7, 1)] = value
+    return copy
+
+
+PLACES = [(place, value) for place in ("value", "locations", "weights", "grad") for value in (NAN, INF, -INF)]
+
+
+@pytest.mark.parametrize(("place", "value"), [*PLACES, ("locations", 1e38)])
+@pytest.mark.parametrize("channels", [5, 8])
+def test_what_is_no_finite_number_stays_where_mmcv_has_it(stock, place, value, channels):
+    case = Attention(channels=channels, spread=1.6)
+    tensors = dict(zip(("value", "shapes", "starts", "locations", "weights"), case.inputs()))
+    grad = torch.linspace(-1, 1, 2 * 6 * 2 * channels).view(2, 6, 2 * channels)
+    if place == "grad":
+        grad = holed(grad, value)
+    else:
+        tensors[place] = holed(tensors[place], value)
+    results = []
+    for function in (ops.ms_deform_attn, stock):
+        inputs = leaves(tensors.values(), torch.float32)
+        output = function(*inputs)
+        results.append((output, *torch.autograd.grad(output, [inputs[0], inputs[3], inputs[4]], grad)))
+    for ours, theirs in zip(*results):
+        finite = theirs.isfinite()
+        assert torch.equal(ours.isfinite(), finite)
+        scale = theirs[finite].abs().max().item()
+        torch.testing.assert_close(ours[finite], theirs[finite], rtol=1e-4, atol=1e-5 * scale)
+        if value != value:
+            assert torch.equal(ours.isnan(), theirs.isnan())
+
+
+def test_locations_on_the_pixels_and_on_the_border(stock):
+    """One pixel before the first the slope is that of grid_sample, although the sample is zero."""
+    value, shapes, starts, _, weights = Attention(shapes=((4, 8), (2, 2))).inputs()
+    eighths = torch.arange(-2, 11).repeat(12)[: weights.numel() * 2].repeat(3)[: weights.numel() * 2] / 8
+    tensors = (value, shapes, starts, eighths.view(*weights.shape, 2), weights)
+    output, grads = run(ops.ms_deform_attn, tensors, dtype=torch.float64)
+    expected, expected_grads = run(stock, tensors, dtype=torch.float64)
+    for actual, wanted in zip([output, *grads], [expected, *expected_grads]):
+        assert_near(actual, wanted, 1e-11)
+
+
+def second_derivatives(function, tensors):
+    """Return the gradients of all gradients."""
+    inputs = leaves(tensors, torch.float64)
+    wanted = [inputs[0], inputs[3], inputs[4]]
+    grads = torch.autograd.grad(function(*inputs).square().sum(), wanted, create_graph=True)
+    return torch.autograd.grad(sum(grad.square().sum() for grad in grads), wanted)
+
+
+def test_second_derivative(stock):
+    tensors = Attention(queries=3).inputs()
+    try:
+        expected = second_derivatives(stock, tensors)
+    except RuntimeError as exc:  # before torch 2.2 or so, grid_sample has none either
+        with pytest.raises(RuntimeError, match=re.escape(str(exc).splitlines()[0])):
+            second_derivatives(ops.ms_deform_attn, tensors)
+        return
+    for actual, wanted in zip(second_derivatives(ops.ms_deform_attn, tensors), expected):
+        assert_near(actual, wanted, 1e-10)
+
+
+def test_second_derivative_of_the_weights_alone(stock):
+    """All torch versions have it: the gradient of a gradient's own inputs needs no grid_sample."""
+
+    def twice(function):
+        value, shapes, starts, locations, weights = Attention(queries=3).inputs()
+        weights.requires_grad_()
+        output = function(value, shapes, starts, locations, weights)
+        (grad,) = torch.autograd.grad(output.square().sum(), weights, create_graph=True)
+        return torch.autograd.grad(grad.square().sum(), weights)[0]
+
+    assert_near(twice(ops.ms_deform_attn), twice(stock), 1e-5)
 
 
 WRONG = {

@@ -5,6 +5,7 @@
 #include "../../common/bilinear.h"
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 namespace mx_driving {
@@ -26,6 +27,12 @@ struct ChannelRun {
   int64_t group, group_channels;
 };
 
+template <typename scalar_t>
+struct TapPlace {
+  int64_t p, tap;
+  scalar_t row, column;
+};
+
 // Positions [first, first + count) of one image, and their columns [groups, count, taps, C / groups].
 template <typename scalar_t>
 struct DeformChunk {
@@ -41,12 +48,24 @@ struct DeformChunk {
     return (deform_group * g.taps() + tap) * g.positions;
   }
 
-  MX_DRIVING_INLINE bool locate(int64_t deform_group, int64_t p, int64_t tap, Neighbours<scalar_t>& near) const {
+  // Where a tap of a position is without its offset.
+  MX_DRIVING_INLINE TapPlace<scalar_t> place(int64_t p, int64_t tap) const {
     const int64_t position = first + p;
-    const scalar_t* planes = offset + 2 * plane(deform_group, tap) + position;
-    const int64_t row = position / g.out_width * g.stride_h - g.pad_h + tap / g.kernel_w * g.dilation_h;
-    const int64_t column = position % g.out_width * g.stride_w - g.pad_w + tap % g.kernel_w * g.dilation_w;
-    return near.locate(row + planes[0], column + planes[g.positions], g.height, g.width);
+    return {
+        p, tap, static_cast<scalar_t>(position / g.out_width * g.stride_h - g.pad_h + tap / g.kernel_w * g.dilation_h),
+        static_cast<scalar_t>(position % g.out_width * g.stride_w - g.pad_w + tap % g.kernel_w * g.dilation_w)};
+  }
+
+  MX_DRIVING_INLINE bool locate(int64_t deform_group, const TapPlace<scalar_t>& at, Neighbours<scalar_t>& near) const {
+    const scalar_t* planes = offset + 2 * plane(deform_group, at.tap) + first + at.p;
+    return near.template locate<false>(at.row + planes[0], at.column + planes[g.positions], g.height, g.width);
+  }
+
+  // NaN where an offset is NaN: a point that is nowhere samples nothing, but its gradients tell of it.
+  MX_DRIVING_INLINE scalar_t zero_or_nan(int64_t deform_group, int64_t p, int64_t tap) const {
+    const scalar_t* planes = offset + 2 * plane(deform_group, tap) + first + p;
+    const scalar_t y = planes[0], x = planes[g.positions];
+    return y != y || x != x ? std::numeric_limits<scalar_t>::quiet_NaN() : scalar_t(0);
   }
 
   MX_DRIVING_INLINE scalar_t mask_at(int64_t deform_group, int64_t p, int64_t tap) const {
@@ -78,25 +97,25 @@ struct SampleColumns {
     scalar_t mask = 0;
     bool inside = false;
     int64_t deform_group = -1;
+    const auto at = chunk.place(p, tap); // divisions are slow: once for all deform groups
     for (const ChannelRun& run : chunk.runs) {
       if (run.deform_group != deform_group) {
         deform_group = run.deform_group;
-        inside = chunk.locate(deform_group, p, tap, near);
+        inside = chunk.locate(deform_group, at, near);
+        mask = chunk.mask_at(deform_group, p, tap);
         if (inside) {
           near.rows(chunk.image, chunk.g.channels, chunk.zeros, row);
-          mask = chunk.mask_at(deform_group, p, tap);
         }
       }
       scalar_t* out = chunk.column(run, p, tap);
       if (!inside) {
-        std::fill(out + run.begin, out + run.end, scalar_t(0));
+        std::fill(out + run.begin, out + run.end, 0 * mask); // NaN if the mask is no finite number
         continue;
       }
-      const scalar_t w0 = near.weight[0] * mask, w1 = near.weight[1] * mask;
-      const scalar_t w2 = near.weight[2] * mask, w3 = near.weight[3] * mask;
+      const scalar_t w0 = near.weight[0], w1 = near.weight[1], w2 = near.weight[2], w3 = near.weight[3];
 #pragma omp simd
       for (int64_t c = run.begin; c < run.end; ++c) {
-        out[c] = w0 * row[0][c] + w1 * row[1][c] + w2 * row[2][c] + w3 * row[3][c];
+        out[c] = mask * (w0 * row[0][c] + w1 * row[1][c] + w2 * row[2][c] + w3 * row[3][c]);
       }
     }
   }
@@ -119,14 +138,18 @@ struct ScatterColumns {
   }
 
   MX_DRIVING_INLINE void scatter(int64_t p, int64_t tap, int64_t begin, int64_t end, scalar_t* discard) const {
+    const auto at = chunk.place(p, tap);
     for (const ChannelRun& run : chunk.runs) {
       const int64_t low = std::max(run.begin, begin), high = std::min(run.end, end);
       Neighbours<scalar_t> near;
-      if (low >= high || !chunk.locate(run.deform_group, p, tap, near)) {
+      if (low >= high || !chunk.locate(run.deform_group, at, near)) {
         continue;
       }
       scalar_t* row[4];
       near.rows(grad_image, chunk.g.channels, discard, row);
+      for (int i = 0; i < 4; ++i) {
+        row[i] = near.weight[i] == 0 ? discard : row[i]; // a gradient that is NaN stays at the pixels that were read
+      }
       const scalar_t mask = chunk.mask_at(run.deform_group, p, tap);
       const scalar_t w0 = near.weight[0] * mask, w1 = near.weight[1] * mask;
       const scalar_t w2 = near.weight[2] * mask, w3 = near.weight[3] * mask;
@@ -152,26 +175,29 @@ struct ReduceColumns {
   MX_DRIVING_INLINE void operator()(int64_t begin, int64_t end) const {
     for (int64_t p = begin; p < end; ++p) {
       for (int64_t tap = 0; tap < chunk.g.taps(); ++tap) {
+        const auto at = chunk.place(p, tap);
         for (size_t run = 0; run < chunk.runs.size();) {
-          run = reduce(run, p, tap);
+          run = reduce(run, at);
         }
       }
     }
   }
 
   // Handles the runs of one deform group and returns the first run behind them.
-  MX_DRIVING_INLINE size_t reduce(size_t run, int64_t p, int64_t tap) const {
+  MX_DRIVING_INLINE size_t reduce(size_t run, const TapPlace<scalar_t>& at) const {
+    const int64_t p = at.p, tap = at.tap;
     const int64_t deform_group = chunk.runs[run].deform_group;
     const int64_t position = chunk.plane(deform_group, tap) + chunk.first + p;
     scalar_t* offset = grad_offset + position + chunk.plane(deform_group, tap);
     const scalar_t mask = chunk.mask_at(deform_group, p, tap);
     Neighbours<scalar_t> near;
-    const bool inside = chunk.locate(deform_group, p, tap, near);
+    const bool inside = chunk.locate(deform_group, at, near);
     const scalar_t* row[4] = {chunk.zeros, chunk.zeros, chunk.zeros, chunk.zeros};
     if (inside) {
       near.rows(chunk.image, chunk.g.channels, chunk.zeros, row);
     } else {
       near = Neighbours<scalar_t>();
+      near.dy = near.dx = chunk.zero_or_nan(deform_group, p, tap);
     }
     scalar_t dot[4] = {0, 0, 0, 0};
     for (; run < chunk.runs.size() && chunk.runs[run].deform_group == deform_group; ++run) {
@@ -180,7 +206,7 @@ struct ReduceColumns {
     offset[0] = mask * near.slope_y(dot);
     offset[chunk.g.positions] = mask * near.slope_x(dot);
     if (grad_mask != nullptr) {
-      grad_mask[position] = near.sample(dot);
+      grad_mask[position] = inside ? near.sample(dot) : near.dy;
     }
     return run;
   }
@@ -189,8 +215,7 @@ struct ReduceColumns {
       const ChannelRun& run, int64_t p, int64_t tap, const Neighbours<scalar_t>& near, scalar_t mask,
       const scalar_t* (&row)[4], scalar_t (&dot)[4]) const {
     scalar_t* column = chunk.column(run, p, tap);
-    const scalar_t w0 = near.weight[0] * mask, w1 = near.weight[1] * mask;
-    const scalar_t w2 = near.weight[2] * mask, w3 = near.weight[3] * mask;
+    const scalar_t w0 = near.weight[0], w1 = near.weight[1], w2 = near.weight[2], w3 = near.weight[3];
     scalar_t d0 = dot[0], d1 = dot[1], d2 = dot[2], d3 = dot[3];
 #pragma omp simd reduction(+ : d0, d1, d2, d3)
     for (int64_t c = run.begin; c < run.end; ++c) {
@@ -200,7 +225,7 @@ struct ReduceColumns {
       d1 += grad * v1;
       d2 += grad * v2;
       d3 += grad * v3;
-      column[c] = w0 * v0 + w1 * v1 + w2 * v2 + w3 * v3;
+      column[c] = mask * (w0 * v0 + w1 * v1 + w2 * v2 + w3 * v3);
     }
     dot[0] = d0, dot[1] = d1, dot[2] = d2, dot[3] = d3;
   }

@@ -62,6 +62,7 @@ Tensor to_layout(const Tensor& value, const AttentionLayout& layout) {
 template <typename Run>
 void with_channels(int64_t channels, const Run& run) {
   switch (channels) {
+    case 4: return run(std::integral_constant<int, 4>());
     case 8: return run(std::integral_constant<int, 8>());
     case 16: return run(std::integral_constant<int, 16>());
     case 32: return run(std::integral_constant<int, 32>());

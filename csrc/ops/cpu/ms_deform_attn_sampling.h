@@ -22,6 +22,13 @@ struct AttentionSizes {
   int64_t batch, positions, heads, channels, queries, points;
 };
 
+// From [0, 1] of an extent to pixels. Doubled first, as grid_sample does: a location overflows here where it does
+// there.
+template <typename scalar_t>
+MX_DRIVING_INLINE scalar_t to_pixels(scalar_t location, int64_t extent) {
+  return 2 * location * (static_cast<scalar_t>(extent) / 2) - scalar_t(0.5);
+}
+
 // One (batch, head, query) is one unit of work. kChannels == 0 means that the width is known at run time only.
 template <typename scalar_t, int kChannels>
 struct GatherValue {
@@ -50,23 +57,33 @@ struct GatherValue {
       const scalar_t* pixels = image + level.start * layout.pixel_stride;
       for (int64_t p = 0; p < s.points; ++p, ++sample) {
         Neighbours<scalar_t> near;
-        const scalar_t y = locations[2 * sample + 1] * level.height - scalar_t(0.5);
-        const scalar_t x = locations[2 * sample] * level.width - scalar_t(0.5);
-        if (!near.locate(y, x, level.height, level.width)) {
+        if (!near.template locate<true>(
+                to_pixels(locations[2 * sample + 1], level.height), to_pixels(locations[2 * sample], level.width),
+                level.height, level.width)) {
+          outside(near, weights[sample], channels, sum);
           continue;
         }
         const scalar_t* row[4];
         near.rows(pixels, layout.pixel_stride, zeros, row);
-        const scalar_t w0 = near.weight[0] * weights[sample], w1 = near.weight[1] * weights[sample];
-        const scalar_t w2 = near.weight[2] * weights[sample], w3 = near.weight[3] * weights[sample];
+        const scalar_t w0 = near.weight[0], w1 = near.weight[1], w2 = near.weight[2], w3 = near.weight[3];
+        const scalar_t weight = weights[sample];
 #pragma omp simd
         for (int64_t c = 0; c < channels; ++c) {
-          sum[c] += w0 * row[0][c] + w1 * row[1][c] + w2 * row[2][c] + w3 * row[3][c];
+          sum[c] += weight * (w0 * row[0][c] + w1 * row[1][c] + w2 * row[2][c] + w3 * row[3][c]);
         }
       }
     }
     if (kChannels > 0) {
       std::copy(local, local + channels, out + head * channels);
+    }
+  }
+
+  // A sample outside is zero times its weight: NaN if the location or the weight is no finite number.
+  MX_DRIVING_INLINE static void outside(
+      const Neighbours<scalar_t>& near, scalar_t weight, int64_t channels, scalar_t* sum) {
+    const scalar_t nothing = (near.dy + near.dx) * 0 * weight;
+    for (int64_t c = 0; nothing != 0 && c < channels; ++c) {
+      sum[c] += nothing;
     }
   }
 };
@@ -98,10 +115,11 @@ struct ScatterValue {
       const int64_t pixels = image + level.start * layout.pixel_stride;
       for (int64_t p = 0; p < s.points; ++p, ++sample) {
         Neighbours<scalar_t> near;
-        const scalar_t y = locations[2 * sample + 1] * level.height - scalar_t(0.5);
-        const scalar_t x = locations[2 * sample] * level.width - scalar_t(0.5);
-        if (!near.locate(y, x, level.height, level.width)) {
-          continue; // the gradients were zeroed by the caller
+        if (!near.template locate<true>(
+                to_pixels(locations[2 * sample + 1], level.height), to_pixels(locations[2 * sample], level.width),
+                level.height, level.width)) {
+          outside(near, weights[sample], grad_out + head * channels, channels, sample);
+          continue;
         }
         const scalar_t* row[4];
         scalar_t* grad_row[4];
@@ -114,6 +132,19 @@ struct ScatterValue {
         grad_locations[2 * sample + 1] = level.height * weights[sample] * near.slope_y(dot);
       }
     }
+  }
+
+  // All zero, times what the gradients of a sample inside are products of.
+  MX_DRIVING_INLINE void outside(
+      const Neighbours<scalar_t>& near, scalar_t weight, const scalar_t* grad, int64_t channels, int64_t sample) const {
+    scalar_t nothing = 0;
+#pragma omp simd reduction(+ : nothing)
+    for (int64_t c = 0; c < channels; ++c) {
+      nothing += grad[c] * 0;
+    }
+    grad_weights[sample] = nothing + (near.dy + near.dx) * 0;
+    grad_locations[2 * sample] = weight * (nothing + near.dy * 0);
+    grad_locations[2 * sample + 1] = weight * (nothing + near.dx * 0);
   }
 
   MX_DRIVING_INLINE static void corners(
