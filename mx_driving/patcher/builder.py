@@ -10,11 +10,11 @@ from typing import Any, Dict, List, Optional, Set, Tuple, Union
 from mx_driving import _core, device
 from mx_driving._core import FAILED, PatchSet, Report, UnknownPatchError, unknown_name
 from mx_driving.patcher.functions import PatchFunction, as_patch
-from mx_driving.patcher.steps import DEFAULT_WINDOWS, Training, WindowRecorder
+from mx_driving.patcher.steps import DEFAULT_PLAN, Training, make_scheduler
 from mx_driving.patches import load_all
-from mx_driving.profiling import Window, parse_windows
-from mx_driving.profiling.recorders import LEVELS
+from mx_driving.profiling import read_plan
 from mx_driving.training import arguments
+from mx_driving.training.scheduler import Recording
 from mx_driving.training.stop import StopTraining
 
 _log = logging.getLogger("mx_driving")
@@ -62,7 +62,7 @@ class PatcherBuilder:
         self._patches: Dict[str, _core.PatchRecord] = {}
         self._unasked: Set[str] = set()  # patches that nobody named: each device may leave some of them out
         self._disabled: List[str] = []
-        self._profiling: Optional[Tuple[Path, int, Tuple[Window, ...]]] = None
+        self._profiling: Optional[Tuple[Recording, Path]] = None
         self._stop_at: Optional[int] = None
 
     def add_module_patch(self, module: str, *patches: Patch) -> PatcherBuilder:
@@ -88,16 +88,33 @@ class PatcherBuilder:
         return self
 
     def with_profiling(
-        self, path: Union[str, os.PathLike], level: int = 0, iters: Any = DEFAULT_WINDOWS
+        self,
+        path: Union[str, os.PathLike],
+        level: int = 0,
+        iters: Any = None,
+        skip_first: Optional[int] = None,
+        wait: Optional[int] = None,
+        warmup: Optional[int] = None,
+        active: Optional[int] = None,
+        repeat: Optional[int] = None,
+        **options: bool,
     ) -> PatcherBuilder:
-        """Record windows of iterations, counted by the optimizer's steps.
+        """Record windows of iterations, counted by the optimizer's steps; with neither windows nor a schedule (10, 15).
 
         Args:
             path: folder for traces and summaries.
             level: 0 device activity only, 1 device and CPU, 2 with call stacks as well.
             iters: half-open window ``(start, stop)``, or several of them.
+            skip_first: instead of ``iters``, as in ``torch.profiler.schedule``: iterations before the first cycle.
+            wait: iterations of a cycle with nothing running.
+            warmup: iterations traced and thrown away before those that are kept; goes with ``iters`` as well.
+            active: iterations that a cycle keeps.
+            repeat: cycles, 1 if left out; 0 goes on to the end.
+            options: ``record_shapes``, ``profile_memory``, ``with_stack``, ``with_flops``, ``with_modules`` override
+                what the level chooses.
         """
-        self._profiling = (Path(path), arguments.one_of("level", level, LEVELS), parse_windows(iters))
+        plan = read_plan(iters, skip_first, wait, warmup, active, repeat) or DEFAULT_PLAN
+        self._profiling = (Recording.checked(plan, level, options), Path(path))
         return self
 
     def stop_at(self, iteration: int) -> PatcherBuilder:
@@ -154,8 +171,8 @@ class Patcher:
         self.apply()
         recorder = None
         if self._profiling is not None:
-            path, level, windows = self._profiling
-            recorder = WindowRecorder(device.resolve(self._device), windows, path, level)
+            recording, path = self._profiling
+            recorder = make_scheduler(recording, path, device.resolve(self._device))
         if recorder is not None or self._stop_at is not None:
             self._training = Training(recorder, self._stop_at)
         return self

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, Optional
 
+import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from mx_driving.profiling import Recorder, Window, open_recorder
+from mx_driving.profiling import Plan, Window
+from mx_driving.training.scheduler import Recording, WindowScheduler, require_folder
 from mx_driving.training.stop import StopTraining
 
 _log = logging.getLogger("mx_driving")
 
-DEFAULT_WINDOWS = (Window(10, 15),)
+DEFAULT_PLAN = Plan((Window(10, 15),))
 """Early enough for a short trial, late enough for the first iterations' allocations to be over."""
 
 
@@ -42,55 +45,46 @@ class StepCounter:
         self._handle.remove()
 
 
-class WindowRecorder:
-    """Records windows of optimizer steps."""
+def make_scheduler(recording: Recording, folder: Path, device: str) -> Optional[WindowScheduler]:
+    """Return a scheduler that writes into the folder on the first rank; None on the others.
 
-    def __init__(self, device: str, windows: Tuple[Window, ...], directory: Path, level: int):
-        self._device, self._directory, self._level = device, directory, level
-        self._left: List[Window] = list(windows)
-        self._recorder: Optional[Recorder] = None
-        self.advance(0)
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    if _rank():
+        return None
+    require_folder(folder)
+    return WindowScheduler(recording, folder, device, _log)
 
-    def advance(self, steps: int) -> None:
-        """Note that the iterations before ``steps`` are done."""
-        if self._recorder is not None:
-            if steps < self._recorder.window.stop:
-                return self._recorder.step()
-            self.close()
-        if self._left and self._left[0].start == steps:
-            window = self._left.pop(0)
-            self._recorder = open_recorder(self._device, window, self._directory, self._level, {})
 
-    def close(self) -> None:
-        """Close the open window and write it."""
-        recorder, self._recorder = self._recorder, None
-        for path in recorder.stop() if recorder else ():
-            _log.info("profile written: %s", path)
-
-    def finish(self, steps: int) -> None:
-        """Close, and say which windows never came."""
-        self.close()
-        for window in self._left:
-            _log.warning("profiling: %d optimizer steps were made, window %s was not reached", steps, tuple(window))
+def _rank() -> int:
+    # The launcher's word counts until the script has joined its group.
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank()
+    return int(os.environ.get("RANK", "0"))
 
 
 class Training:
     """What surrounds the training inside a patcher's ``with``: its recorder and its stop."""
 
-    def __init__(self, recorder: Optional[WindowRecorder], stop_at: Optional[int]):
-        self._recorder = recorder
+    def __init__(self, profiling: Optional[WindowScheduler], stop_at: Optional[int]):
+        self._profiling = profiling
         self._stop_at = stop_at
         self._counter = StepCounter(self._advance)
+        if profiling is not None:
+            profiling.before_iteration(0)
 
     def _advance(self, steps: int) -> None:
-        # The stop first: no step is marked in the trace for an iteration that does not come.
+        if self._profiling is not None:
+            self._profiling.after_iteration(steps - 1)
+        # Before the next iteration: none is marked in the trace that does not come.
         if self._stop_at is not None and steps >= self._stop_at:
             raise StopTraining
-        if self._recorder is not None:
-            self._recorder.advance(steps)
+        if self._profiling is not None:
+            self._profiling.before_iteration(steps)
 
     def finish(self) -> None:
         """End counting and recording."""
         self._counter.remove()
-        if self._recorder is not None:
-            self._recorder.finish(self._counter.steps)
+        if self._profiling is not None:
+            self._profiling.finish(f"{self._counter.steps} optimizer steps were made")

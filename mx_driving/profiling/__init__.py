@@ -1,6 +1,7 @@
 """Profiling of chosen iterations: windows, backends and a readable summary."""
 
-from mx_driving.profiling.recorders import Recorder, open_recorder
-from mx_driving.profiling.windows import Window, parse_windows
+from mx_driving.profiling.others import other_profiler
+from mx_driving.profiling.recorders import Recorder, make_recorder
+from mx_driving.profiling.windows import Plan, Window, parse_windows, read_plan
 
-__all__ = ["Recorder", "Window", "open_recorder", "parse_windows"]
+__all__ = ["Plan", "Recorder", "Window", "make_recorder", "other_profiler", "parse_windows", "read_plan"]

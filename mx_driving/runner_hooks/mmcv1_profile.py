@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Callable
 
-from mmcv.runner.hooks import HOOKS
+from mmcv.runner.hooks import HOOKS, EvalHook, IterTimerHook
 from mmcv.runner.hooks import ProfilerHook as StockProfilerHook
 
 from mx_driving.runner_hooks.mmcv1_run import SCOPED, around, describe, unwrap
-from mx_driving.runner_hooks.profile_base import ProfilerHookBase
+from mx_driving.runner_hooks.profile_base import ProfilerHookBase, not_counted
+from mx_driving.training.stop import StopTraining
 
 
 @HOOKS.register_module(force=True)
@@ -19,12 +21,14 @@ class ProfilerHook(ProfilerHookBase, StockProfilerHook):
     __doc__ = ProfilerHookBase.__doc__
 
     def before_run(self, runner: Any) -> None:
-        """Check the windows against the run."""
-        if self._profiling is None:
-            return super().before_run(runner)
-        self.begin(describe(runner), runner.hooks)
-        self._profiling.skip_to(runner.iter)
-        around(runner, "train", self._closing)
+        """Check the windows against the run, or start mmcv's own profile."""
+        if self.recording is None:
+            self.begin_stock(runner, super().before_run)
+        else:
+            self.begin(describe(runner), runner.hooks, not_counted(runner, IterTimerHook))
+            if self._profiling is not None:
+                self._profiling.skip_to(runner.iter)
+        around(runner, "train", functools.partial(self._closing, runner))
 
     def before_train_iter(self, runner: Any) -> None:
         """Open the window that begins with this iteration."""
@@ -33,24 +37,41 @@ class ProfilerHook(ProfilerHookBase, StockProfilerHook):
 
     def after_train_iter(self, runner: Any) -> None:
         """Close the window that ends with this iteration."""
-        if self._profiling is None:
-            return super().after_train_iter(runner)
-        self._profiling.after_iteration(runner.iter)
+        if self._profiling is not None:
+            self._profiling.after_iteration(runner.iter)
+            self._pause_for_evaluation(runner, by_epoch=False)
+        elif self.stock_is_on:
+            self.profiler.step()
+            if not self.by_epoch and runner.iter == self.profile_iters - 1:
+                self.end_stock(runner)
 
     def after_train_epoch(self, runner: Any) -> None:
-        """Leave epochs to mmcv's hook: windows reach across them."""
-        if self._profiling is None:
-            super().after_train_epoch(runner)
+        """Keep an evaluation at the epoch's end out of the window; end the profile of mmcv's own hook."""
+        if self._profiling is not None:
+            self._pause_for_evaluation(runner, by_epoch=True)
+        elif self.stock_is_on and self.by_epoch and runner.epoch == self.profile_iters - 1:
+            self.end_stock(runner)
+
+    def before_val_epoch(self, runner: Any) -> None:
+        """Keep the workflow's ``val`` out of a window that goes across it."""
+        if self._profiling is not None:
+            self._profiling.pause("validation")
 
     def after_run(self, runner: Any) -> None:
-        """Close a window that the run's end or a stop cut short."""
-        if self._profiling is not None:
-            self._profiling.close()
-            unwrap(runner)
+        """Close what the run's end or a stop cut short."""
+        self.end(runner)
+        unwrap(runner)
 
-    def _closing(self, train: Callable, *args: Any, **kwargs: Any) -> Any:
+    def _pause_for_evaluation(self, runner: Any, by_epoch: bool) -> None:
+        for hook in runner.hooks:
+            if isinstance(hook, EvalHook) and hook.by_epoch == by_epoch and hook._should_evaluate(runner):
+                self._profiling.pause("validation")  # type: ignore[union-attr]
+
+    def _closing(self, runner: Any, train: Callable, *args: Any, **kwargs: Any) -> Any:
         try:
             return train(*args, **kwargs)
+        except StopTraining:
+            raise
         except BaseException:
-            self._profiling.close()  # type: ignore[union-attr]
+            self.end(runner)
             raise
