@@ -31,10 +31,12 @@ def other_profiler(own: Any = None) -> Optional[str]:
     if npu is not None:
         kinds[npu.profile] = ("torch_npu's profiler", _npu_is_on)
     # torch tells of recording in this thread alone, and of a schedule's warm-up to nobody: the objects are asked.
-    for thing in gc.get_objects():
-        kind = kinds.get(type(thing))
-        if kind is not None and thing is not own and kind[1](thing):
-            return kind[0]
+    # Without a call for each: inside a window with call stacks all calls are recorded, and there are a million objects.
+    things = gc.get_objects()
+    for thing in [thing for thing, kind in zip(things, map(type, things)) if kind in kinds]:
+        name, is_on = kinds[type(thing)]
+        if thing is not own and is_on(thing):
+            return name
     if own is None and torch.autograd._profiler_enabled():
         return "a profiler of torch's"
     return None
