@@ -30,7 +30,7 @@ def point_to_voxel(
     """
     cells, limits = _cells(points[:, :3], voxel_sizes, coor_ranges)
     inside = ((cells >= 0) & (cells < torch.tensor(limits, device=points.device))).all(1)
-    code = sum(cells[:, column].long() << shift for column, shift in enumerate(SHIFTS[layout == "XYZ"]))
+    code = sum(cells[:, column].long() * (1 << shift) for column, shift in enumerate(SHIFTS[layout == "XYZ"]))
     return torch.where(inside, code, torch.full_like(code, -1)).to(torch.int32)
 
 

@@ -26,5 +26,8 @@ def voxel_to_point(
     Source: what published NPU migrations of PanoOcc and LMDrive call.
     """
     codes = voxels.long()
-    columns = [(codes >> shift) % extent for shift, extent in zip(SHIFTS[layout == "XYZ"], GRID)]
+    columns = [
+        torch.div(codes, 1 << shift, rounding_mode="floor") % extent
+        for shift, extent in zip(SHIFTS[layout == "XYZ"], GRID)
+    ]
     return torch.stack(columns if layout == "XYZ" else columns[::-1], 1).to(torch.int32)
