@@ -23,7 +23,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Iterator, Sequence
+from typing import Dict, Iterator, Optional, Sequence
 
 import nox
 
@@ -42,7 +42,7 @@ DEMO_WORK = ROOT / "work_dirs" / "demo"
 
 MMCV = {"mmengine": "mmcv==2.1.0", "mmcv1": "mmcv-full==1.7.2"}
 NPU = {"mmengine_npu": "mmengine", "mmcv1_npu": "mmcv1"}  # environments with torch_npu on top of a line's
-ELSEWHERE = ("bootstrap", "emulator")  # folders of tests/ that have sessions of their own, named like them
+ELSEWHERE = ("bootstrap", "emulator", "install")  # folders of tests/ that have sessions of their own, named like them
 
 # Idle OpenMP threads must sleep, not spin: with more threads than cores a training step takes ten times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -57,7 +57,7 @@ nox.options.reuse_venv = "yes"
 nox.options.allow_parallel = True  # used by `nox -j 2` and NOX_PARALLEL=2, which show a session's output at its end
 nox.options.stop_on_first_error = False
 nox.options.sessions = [
-    "lint", "mmengine_env", "mmcv1_env", "mmengine", "mmcv1", "bootstrap",
+    "lint", "mmengine_env", "mmcv1_env", "mmengine", "mmcv1", "bootstrap", "install",
     "mmengine_npu_env", "mmcv1_npu_env", "emulator", "emulator_mmcv1", "coverage_of_tests",
 ]  # fmt: skip
 
@@ -209,7 +209,7 @@ def install_package(session: nox.Session, name: str) -> None:
     noted.write_text(str(wheel))
 
 
-def run_tests(session: nox.Session, name: str, *paths: str) -> None:
+def run_tests(session: nox.Session, name: str, *paths: str, env: Optional[Dict[str, str]] = None) -> None:
     """Run pytest in environment ``name`` and keep its report."""
     install_package(session, name)
     RESULTS.mkdir(parents=True, exist_ok=True)
@@ -218,7 +218,7 @@ def run_tests(session: nox.Session, name: str, *paths: str) -> None:
     # -P: the sources, where the operators are not built, stay off the path.
     command = [python_of(name), "-P", "-m", "pytest", f"--junitxml={report}", "--durations=15", *paths]
     with timed(f"{session.name}: tests"):
-        session.run(*command, *session.posargs, external=True)
+        session.run(*command, *session.posargs, external=True, env=env)
 
 
 @nox.session
@@ -277,6 +277,15 @@ def bootstrap(session: nox.Session) -> None:
     run_tests(session, "mmengine", "tests/bootstrap")
 
 
+@nox.session(requires=["mmengine_env"])
+def install(session: nox.Session) -> None:
+    """Tests of building and installing, in fresh environments of every Python at hand; uv is in the session's own."""
+    described_by = [REQUIREMENTS / "install.txt"]
+    install_once(session, fingerprint(described_by), ["-m", "pip", "install", "-qq", "-r", str(described_by[0])])
+    path = os.pathsep.join([session.bin, os.environ["PATH"]])
+    run_tests(session, "mmengine", "tests/install", env={"PATH": path})
+
+
 @nox.session(venv_backend="none", requires=["mmengine_npu_env"])
 def emulator(session: nox.Session) -> None:
     """Tests on an emulated NPU, mmengine line."""
@@ -289,7 +298,7 @@ def emulator_mmcv1(session: nox.Session) -> None:
     run_tests(session, "mmcv1_npu", "tests/emulator/test_npu_stock_mmcv1.py")
 
 
-@nox.session(venv_backend="none", requires=["mmengine", "mmcv1", "bootstrap", "emulator", "emulator_mmcv1"])
+@nox.session(venv_backend="none", requires=["mmengine", "mmcv1", "bootstrap", "install", "emulator", "emulator_mmcv1"])
 def coverage_of_tests(session: nox.Session) -> None:
     """Fail if a test was skipped in every session that collected it."""
     session.run(python_of("mmengine"), "ci/never_ran.py", str(RESULTS), external=True)
