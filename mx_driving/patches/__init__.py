@@ -17,6 +17,7 @@ CATALOGUE = (
     "index",
     "batch_matmul",
     "focal_loss",
+    "cuda_wrappers",
     "resnet_add_relu",
     "resnet_maxpool",
     "resnet_fp16",
