@@ -213,3 +213,41 @@ def test_threads_do_not_change_a_bit(call, two_thread_counts):
     x = torch.randn(2, 16, 64, 80)
     first, second = two_thread_counts(lambda: call(x))
     assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("wrong", [-1, 16, 2**40])
+def test_max_pool2d_backward_refuses_indices_outside_of_the_image(wrong):
+    indices = torch.zeros(1, 2, 2, 2, dtype=torch.long)
+    indices[0, 1, 1, 0] = wrong
+    x = torch.zeros(1, 2, 4, 4)
+    with pytest.raises(
+        RuntimeError, match=f"^max_pool2d: indices must be >= 0 and below H \\* W of input, 16, got {wrong}"
+    ):
+        torch.ops.mx_driving.max_pool2d_backward(x[..., :2, :2], x, indices, [2, 2], [2, 2], [0, 0])
+
+
+SECOND = {
+    "add_relu": (lambda x: ops.add_relu(x, x.sin()), lambda x: torch.relu(x + x.sin())),
+    "max_pool2d": (ops.max_pool2d, lambda x: torch.nn.functional.max_pool2d(x, 3, 2, 1)),
+}
+
+
+@pytest.mark.parametrize(("function", "expected"), SECOND.values(), ids=SECOND)
+def test_second_derivative(function, expected):
+    def twice(call):
+        x = torch.linspace(-1, 2, 120, dtype=torch.float64).sin().view(1, 2, 6, 10).requires_grad_()
+        (grad,) = torch.autograd.grad(call(x).pow(3).sum(), x, create_graph=True)
+        return torch.autograd.grad(grad.square().sum(), x)[0]
+
+    torch.testing.assert_close(twice(function), twice(expected))
+
+
+def test_compiled_autograd_takes_the_pool():
+    compiled_autograd = pytest.importorskip("torch._dynamo.compiled_autograd", reason="this torch has none")
+    enable = getattr(compiled_autograd, "_enable", None) or compiled_autograd.enable
+    x = torch.randn(1, 2, 6, 6, requires_grad=True)
+    (expected,) = torch.autograd.grad(ops.max_pool2d(x).square().sum(), x)
+    loss = ops.max_pool2d(x).square().sum()
+    with enable(torch.compile(backend="eager")):
+        loss.backward()
+    assert torch.equal(x.grad, expected)
