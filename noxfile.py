@@ -286,6 +286,29 @@ def install(session: nox.Session) -> None:
     run_tests(session, "mmengine", "tests/install", env={"PATH": path})
 
 
+@nox.session(venv_backend="none", default=False)
+def oldest(session: nox.Session) -> None:
+    """Build and core tests on Python 3.8, torch 2.1 and numpy 1.24; by name only: `nox -s oldest`."""
+    found = sorted(Path.home().glob(".pyenv/versions/3.8.*/bin/python"))
+    python = str(found[-1]) if found else shutil.which("python3.8")
+    if python is None:
+        session.skip("no Python 3.8 in pyenv or on PATH: the oldest stack is left out")
+    place = STATE / "oldest_env"
+    session.run(python, "-m", "venv", str(place), external=True)
+    pip = [str(place / "bin" / "python"), "-m", "pip", "install", "-qq"]
+    with timed("oldest: environment and build"):
+        session.run(*pip, "-r", str(REQUIREMENTS / "oldest-deps.txt"), external=True)
+        session.run(*pip, "--no-deps", "--no-build-isolation", "-r", str(REQUIREMENTS / "oldest.txt"), external=True)
+        session.run(pip[0], "ci/without_cuda.py", external=True)
+        with alone("wheel"):
+            session.run(*pip, "--no-deps", "--no-build-isolation", "--force-reinstall", str(ROOT), external=True)
+    tests = ["tests/core", "tests/patcher", "tests/hooks", "tests/patches/test_numpy_type.py"]
+    with timed("oldest: tests"), session.chdir(STATE):  # the sources stay off the path
+        where = [str(ROOT / path) for path in tests]
+        session.run(pip[0], "-m", "pytest", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), *where,
+                    *session.posargs, external=True)  # fmt: skip
+
+
 @nox.session(venv_backend="none", requires=["mmengine_npu_env"])
 def emulator(session: nox.Session) -> None:
     """Tests on an emulated NPU, mmengine line."""
