@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 import torch_npu  # noqa: F401 - brings the device
 
-from mx_driving.profiling import Window, open_recorder
+from mx_driving.profiling import Window, make_recorder
 from mx_driving.training.npu_setup import hold
 
 hold("test")  # transfer_to_npu puts torch_npu's profiler under the names of torch's: both must still work
@@ -21,10 +21,10 @@ def iteration():
 
 for level in (0, 1, 2):
     # The last one is cut short, as by a stop of the training in its second iteration.
-    recorder = open_recorder("npu", Window(4, 7 if level == 2 else 6), Path(sys.argv[1], f"level{level}"), level, {})
+    recorder = make_recorder("npu", Window(4, 7 if level == 2 else 6), Path(sys.argv[1], f"level{level}"), level, {})
     for step in (4, 5):
-        if step > 4:
-            recorder.step()
+        recorder.begin(step)
         iteration()
-    print("WRITTEN", *recorder.stop())
+    assert recorder.lost() is None
+    print("WRITTEN", *recorder.finish())
     iteration()  # outside: must be in no trace
