@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
 from typing import Any, Callable, Dict, Iterable, List, Sequence, Tuple, Union
 
 import pytest
@@ -66,11 +67,15 @@ def check(case: Case, patches: Iterable[Union[str, PatchRecord]], mode: str) -> 
 
 
 def rounding(case: Case, mode: str, stock: Seen, step: float) -> Dict[str, float]:
-    """Return how far each result moves when inputs and parameters move by the precision's step, a few times that."""
+    """Return how far rounding may move each result: a multiple of what one disturbance by the precision's step does.
+
+    One draw says little of a single number, such as the gradient of one scale: what is usual in the run is allowed too.
+    """
     moved = observe(dataclasses.replace(case, disturbed=step), mode)
     both = [name for name in stock if isinstance(stock[name], Tensor) and isinstance(moved.get(name), Tensor)]
-    same = [name for name in both if stock[name].shape == moved[name].shape]
-    return {name: 4 * distance(stock[name], moved[name]) for name in same}
+    gaps = {name: distance(stock[name], moved[name]) for name in both if stock[name].shape == moved[name].shape}
+    usual = statistics.median(gaps.values()) if gaps else 0.0
+    return {name: max(16 * gap, 4 * usual) for name, gap in gaps.items()}
 
 
 def observe(case: Case, mode: str) -> Seen:

@@ -340,6 +340,7 @@ MODES: Dict[str, Mode] = {
 """By name, in the order of a report."""
 
 MAY_GAIN = {
+    "autocast",  # mmcv's operators on a CPU take no bfloat16
     *("double_backward", "functional_gradient", "gradients_per_sample", "forward_gradient"),
     *("traced", "compiled", "compiled_autograd", "mkldnn"),
 }
