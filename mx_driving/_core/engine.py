@@ -17,15 +17,14 @@ from mx_driving._core.errors import PatchError, PatchSkipped
 from mx_driving._core.record import Effect, PatchRecord
 from mx_driving._core.report import APPLIED, FAILED, SKIPPED, WAITING, Outcome, Report
 from mx_driving._core.resolve import Found, Lacking, NotYet, instances, resolve
-from mx_driving._core.site import MISSING, Site, plain, stored
 from mx_driving._core.stack import Stack
-from mx_driving._core.sweep import sweep
+from mx_driving._core.stacks import _stacks as _stacks  # what tests look into
+from mx_driving._core.stacks import release, settle, stack_at
 from mx_driving._core.versions import unmet
 from mx_driving._core.waiting import when_imported
 
 _log = logging.getLogger("mx_driving")
 _lock = threading.RLock()
-_stacks: Dict[Tuple[int, str], Stack] = {}
 
 
 class PatchSet:
@@ -59,6 +58,7 @@ class PatchSet:
         self._references = [weakref.ref(root) for root in roots]
         self._active = False
         self._withdraw: List[Callable[[], None]] = []
+        self._places: List[Tuple[Outcome, str, Stack]] = []
 
     @property
     def _roots(self) -> List[Any]:
@@ -88,12 +88,12 @@ class PatchSet:
         return self.report
 
     def _apply_all(self) -> None:
-        touched: Dict[int, Stack] = {}
+        touched: List[Stack] = []
         for patch in self.patches:
             outcome = Outcome(patch.name, SKIPPED, in_model=instances(patch, self._roots))
             self.report.outcomes.append(outcome)
             self._apply(patch, outcome, touched)
-        _settle(touched.values(), self._roots)
+        self._settle(touched)
         self._fail_if_strict()
 
     def undo(self) -> None:
@@ -103,9 +103,10 @@ class PatchSet:
             while self._withdraw:
                 self._withdraw.pop()()
             effects.release(self)
-            _settle([stack for stack in _stacks.values() if stack.release(self)], self._roots)
+            release(self, self._roots)
+            self._places.clear()
 
-    def _apply(self, patch: PatchRecord, outcome: Outcome, touched: Dict[int, Stack]) -> None:
+    def _apply(self, patch: PatchRecord, outcome: Outcome, touched: List[Stack]) -> None:
         reason = self._why_not(patch)
         if reason:
             outcome.reason = reason
@@ -136,20 +137,28 @@ class PatchSet:
         return unmet(patch.requires)
 
     def _put(
-        self, places: Sequence[Union[Found, NotYet, Lacking]], outcome: Outcome, touched: Dict[int, Stack]
+        self, places: Sequence[Union[Found, NotYet, Lacking]], outcome: Outcome, touched: List[Stack]
     ) -> None:
         for place in places:
             if not isinstance(place, Found):
                 continue
+            outcome.targets[place.target.path] = []
             if isinstance(place.target, Effect):
+                if place.target.last:
+                    self._settle(touched)
                 effects.hold(place.target, self)
-                outcome.targets[place.target.path] = []
                 continue
-            stack = _stack_at(place.owner, place.name)
+            stack = stack_at(place.owner, place.name)
             if stack.hold(place.target, self):
-                touched[id(stack)] = stack
-            # The stack's own list: it is filled by the sweep that comes after all patches.
-            outcome.targets[place.target.path] = stack.alias_names
+                touched.append(stack)
+            self._places.append((outcome, place.target.path, stack))
+
+    def _settle(self, touched: List[Stack]) -> None:
+        """Put in force what has been held, and report which aliases followed."""
+        settle(touched, self._roots)
+        touched.clear()
+        for outcome, path, stack in self._places:
+            outcome.targets[path] = [alias.where for alias in stack.aliases]
 
     def _wait(self, patch: PatchRecord, places: Sequence[Union[Found, NotYet, Lacking]], outcome: Outcome) -> None:
         for name in dict.fromkeys(place.module for place in places if isinstance(place, NotYet)):
@@ -161,16 +170,16 @@ class PatchSet:
             if not self._active:
                 return
             outcome.waiting_for.remove(module.__name__)
-            targets = [target for target in patch.targets if target.path.partition(":")[0] == module.__name__]
+            targets = [target for target in patch.targets if getattr(target, "module", None) == module.__name__]
             places = [resolve(target) for target in targets]
             fatal = [place.reason for place in places if isinstance(place, Lacking) and place.fatal]
             if fatal:
                 outcome.status, outcome.reason = FAILED, "; ".join(fatal)
                 _log.error("patch %s failed when %s was imported: %s", patch.name, module.__name__, outcome.reason)
                 return self._fail_if_strict()
-            touched: Dict[int, Stack] = {}
+            touched: List[Stack] = []
             self._put(places, outcome, touched)
-            _settle(touched.values(), self._roots)
+            self._settle(touched)
             _conclude(places, outcome)
 
     def _fail_if_strict(self) -> None:
@@ -193,32 +202,3 @@ def _conclude(places: Sequence[Union[Found, NotYet, Lacking]], outcome: Outcome)
     elif outcome.waiting_for:
         outcome.status = WAITING
     outcome.reason = "; ".join(dict.fromkeys(remarks))
-
-
-def _stack_at(owner: Any, name: str) -> Stack:
-    """Return the stack of a site; a function's alias in another module is the same site."""
-    key = (id(owner), name)
-    if key not in _stacks:
-        held = plain(stored(owner, name))
-        if isinstance(owner, ModuleType) and held is not MISSING:
-            for stack in _stacks.values():
-                if isinstance(stack.site.owner, ModuleType) and plain(stack.top) is held:
-                    return stack
-        _stacks[key] = Stack(Site.read(owner, name))
-    return _stacks[key]
-
-
-def _settle(touched: Iterable[Stack], roots: Sequence[Any]) -> None:
-    """Rebuild the touched stacks and let the aliases of all of them follow in one sweep."""
-    moves = [(stack, *stack.rebuild()) for stack in sorted(touched, key=lambda stack: stack.depth)]
-    for stack in sorted(_stacks.values(), key=lambda stack: stack.depth):
-        if stack.stale:
-            moves.append((stack, *stack.rebuild()))
-    swaps = {id(before): (before, now) for stack, before, now in moves if stack.swept and before is not now}
-    for stack, before, now in moves:
-        stack.move_aliases(before, now)
-    swapped = sweep(swaps, roots)
-    for stack, before, _ in moves:
-        stack.follow(swapped, before)
-        if not stack.layers:
-            _stacks.pop((id(stack.site.owner), stack.site.name), None)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import types
 from dataclasses import dataclass, field
-from typing import Any, Callable, Optional, Tuple, Union
+from typing import Any, Callable, ClassVar, Optional, Tuple, Union
 
-from mx_driving._core.site import dressed, plain, stored
+from mx_driving._core.replacement import replacement
+from mx_driving._core.site import stored
 
 DEVICES = ("cpu", "npu")
 """Where our operators have kernels: on other devices the stock ones stay."""
@@ -16,32 +17,21 @@ ANYWHERE = ("cpu", "npu", "cuda", "mps")
 """For patches that mend Python code."""
 
 
-def _named_like(new: types.FunctionType, original: Any) -> types.FunctionType:
-    # The name makes tracebacks and pickles point at the place that is patched, which then holds this very object.
-    for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
-        value = getattr(original, attribute, None)
-        if value is not None:
-            setattr(new, attribute, value)
-    new.__wrapped__ = original  # type: ignore[attr-defined]
-    return new
+@dataclass(frozen=True)
+class _Target:
+    """What targets in a module have in common: the path is split, and checked, once, when the target is made."""
 
+    module: str = field(init=False, repr=False, compare=False)
+    attributes: Tuple[str, ...] = field(init=False, repr=False, compare=False)
 
-def _copied(function: Callable) -> types.FunctionType:
-    if not isinstance(function, types.FunctionType):
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            return function(*args, **kwargs)
-
-        return call  # type: ignore[return-value]
-    new = types.FunctionType(
-        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
-    )
-    new.__kwdefaults__ = function.__kwdefaults__
-    return new
+    def __post_init__(self) -> None:
+        module, attributes = split(self.path)  # type: ignore[attr-defined]
+        object.__setattr__(self, "module", module)
+        object.__setattr__(self, "attributes", attributes)
 
 
 @dataclass(frozen=True)
-class Replace:
+class Replace(_Target):
     """Replace the callable at ``path``.
 
     Args:
@@ -58,28 +48,24 @@ class Replace:
     requires: Tuple[str, ...] = ()
     optional: str = ""
 
+    follows: ClassVar[bool] = True
+    unique: ClassVar[bool] = True
+
     def build(self, raw: Any) -> Any:
-        """Return a new object for the site; its identity is unique, so that every alias of it can be found again."""
-        original = plain(raw)
-        if self.wrap:
-            by = self.by
-
-            def call(*args: Any, **kwargs: Any) -> Any:
-                return by(original, *args, **kwargs)
-
-            new = call
-        else:
-            new = _copied(self.by)
-        return dressed(_named_like(new, original), raw)  # type: ignore[arg-type]
+        """Return a new object for the site."""
+        return replacement(self.by, self.wrap, raw)
 
 
 @dataclass(frozen=True)
-class Provide:
+class Provide(_Target):
     """Add the attribute at ``path`` where the installed version has none, such as ``numpy:bool``."""
 
     path: str
     value: Any
     requires: Tuple[str, ...] = ()
+
+    follows: ClassVar[bool] = False
+    unique: ClassVar[bool] = False
 
     def build(self, raw: Any) -> Any:
         """Return the value; there is no original."""
@@ -93,11 +79,13 @@ class Effect:
     Args:
         path: what is changed, for the report.
         start: makes the change and returns the function that takes it back; may raise PatchSkipped.
+        last: whether the patches that come before it must be in force by then.
     """
 
     path: str
     start: Callable[[], Callable[[], None]]
     requires: Tuple[str, ...] = ()
+    last: bool = False
 
 
 Target = Union[Replace, Provide, Effect]
@@ -144,7 +132,7 @@ class PatchRecord:
     @functools.cached_property
     def modules(self) -> Tuple[str, ...]:
         """Names of the modules that are changed."""
-        return tuple(dict.fromkeys(split(target.path)[0] for target in self.targets if not isinstance(target, Effect)))
+        return tuple(dict.fromkeys(target.module for target in self.targets if not isinstance(target, Effect)))
 
 
 def split(path: str) -> Tuple[str, Tuple[str, ...]]:

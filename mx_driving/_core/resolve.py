@@ -46,7 +46,7 @@ def resolve(target: Target) -> Union[Found, NotYet, Lacking]:
         return Lacking(target, reason, fatal=False)
     if isinstance(target, Effect):
         return Found(target, None, target.path)
-    name, attributes = split(target.path)
+    name, attributes = target.module, target.attributes
     if sys.modules.get(name) is None:
         return _unloaded(target, name)
     owner = find(sys.modules[name], attributes)
@@ -90,7 +90,7 @@ def instances(patch: PatchRecord, objects: Iterable[Any]) -> Dict[str, int]:
 
 
 def _paths(patch: PatchRecord) -> List[str]:
-    return [target.path for target in patch.targets if isinstance(target, Replace) and len(split(target.path)[1]) > 1]
+    return [target.path for target in patch.targets if isinstance(target, Replace) and len(target.attributes) > 1]
 
 
 def _class_at(path: str) -> Optional[type]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import Any, Callable
+from types import ModuleType
+from typing import Any, Callable, Tuple
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "<missing>"})()
 """Stands for the stored value of an attribute that does not exist."""
@@ -36,19 +37,31 @@ class Site:
         """Take down what the owner holds under the name."""
         return cls(owner, name, stored(owner, name), name in vars(owner))
 
-    def below(self) -> Any:
-        """Return what the layers stand on: the owner's own object, or what its bases define at this moment."""
-        if self.own:
-            return self.raw
+    @property
+    def place(self) -> Tuple[int, str]:
+        """Identify the slot, as a sweep that finds it does."""
+        return id(vars(self.owner) if isinstance(self.owner, ModuleType) else self.owner), self.name
+
+    def held(self) -> Any:
+        """Return what lies in the owner's own namespace now, or MISSING."""
+        return vars(self.owner).get(self.name, MISSING)
+
+    def inherited(self) -> Any:
+        """Return what the owner's bases define at this moment, or MISSING."""
         for base in getattr(self.owner, "__mro__", ())[1:]:
             if self.name in vars(base):
                 return vars(base)[self.name]
         return MISSING
 
+    def put(self, raw: Any) -> None:
+        """Store an object."""
+        if self.held() is not raw:
+            setattr(self.owner, self.name, raw)
+
     def restore(self) -> None:
         """Put the owner back as it was: an inherited or missing attribute leaves no shadow behind."""
         if self.own:
-            setattr(self.owner, self.name, self.raw)
+            self.put(self.raw)
         elif self.name in vars(self.owner):
             delattr(self.owner, self.name)
 

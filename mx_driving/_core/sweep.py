@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import sys
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, Iterator, List, Set, Tuple
+from typing import Any, Container, Dict, Iterable, Iterator, List, Set, Tuple
 
 from mx_driving._core.site import dressed, plain
 
@@ -32,6 +32,11 @@ class Alias:
     key: Any = None
     raw: Any = None
 
+    @property
+    def place(self) -> Tuple[int, Any]:
+        """Identify the slot, as ``Site.place`` does."""
+        return id(self.container), self.key
+
     def held(self) -> Any:
         """Return the callable that this place holds now, or None."""
         return self.container.func if isinstance(self.container, functools.partial) else plain(self._stored())
@@ -43,19 +48,20 @@ class Alias:
             state = (new, self.container.args, self.container.keywords, vars(self.container) or None)
             self.container.__setstate__(state)  # type: ignore[attr-defined]
         elif isinstance(self.container, dict):
-            self.container[self.key] = self._as_stored(new)
+            self.container[self.key] = self.as_stored(new)
         else:
-            setattr(self.container, self.key, self._as_stored(new))
+            setattr(self.container, self.key, self.as_stored(new))
 
-    def _as_stored(self, new: Any) -> Any:
+    def as_stored(self, new: Any) -> Any:
+        """Return what this place holds when it stands for another callable."""
         return self.raw if plain(self.raw) is new else dressed(new, self._stored())
 
     def _stored(self) -> Any:
         return (self.container if isinstance(self.container, dict) else vars(self.container)).get(self.key)
 
 
-def sweep(swaps: Swaps, roots: Iterable[Any] = ()) -> Dict[int, List[Alias]]:
-    """Swap every alias found and return them by ``id(old)``."""
+def sweep(swaps: Swaps, roots: Iterable[Any] = (), taken: Container[Tuple[int, Any]] = ()) -> Dict[int, List[Alias]]:
+    """Swap every alias found, but for the places that are ``taken``, and return them by ``id(old)``."""
     found: Dict[int, List[Alias]] = {}
     if not swaps:
         return found
@@ -65,7 +71,7 @@ def sweep(swaps: Swaps, roots: Iterable[Any] = ()) -> Dict[int, List[Alias]]:
             alias = Alias(f"{where}.{key}", value) if partial else Alias(f"{where}.{key}", container, key, value)
             # Read from the item, not through the alias: most items are no aliases and need no object of their own.
             pair = swaps.get(id(value.func if partial else plain(value)))
-            if pair is not None:
+            if pair is not None and alias.place not in taken:
                 alias.put(pair[1])
                 found.setdefault(id(pair[0]), []).append(alias)
     return found
