@@ -8,10 +8,13 @@ from typing import Any, List, Set, Tuple, Union
 
 from mx_driving._core.record import Provide, Replace
 from mx_driving._core.replacement import heir_of, is_retired, retire
-from mx_driving._core.site import MISSING, Site, plain
+from mx_driving._core.site import Site, plain
 from mx_driving._core.sweep import Alias
 
 _log = logging.getLogger("mx_driving")
+
+UNBUILT: Any = type("Unbuilt", (), {"__repr__": lambda self: "<unbuilt>"})()
+"""Not MISSING, which a layer may well amount to: a function can delete a name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,13 +42,13 @@ class Layer:
 
     target: Union[Replace, Provide, Assigned]
     holders: Set[Any] = field(default_factory=set)
-    built: Any = MISSING
-    below: Any = MISSING
+    built: Any = UNBUILT
+    below: Any = UNBUILT
 
     @property
     def dated(self) -> bool:
         """Whether what was built is not what is to be in force, whatever lies below."""
-        return self.built is MISSING or is_retired(self.built)
+        return self.built is UNBUILT or is_retired(self.built)
 
     def stand_on(self, below: Any) -> Any:
         """Build over what lies below, unless that has not changed, and return what is stored then."""
@@ -59,7 +62,7 @@ class Layer:
         self._pass_on(self.built, below)
 
     def _pass_on(self, old: Any, heir: Any) -> None:
-        if old is not MISSING and isinstance(self.target, Replace):
+        if old is not UNBUILT and isinstance(self.target, Replace):
             retire(old, heir)
 
 
