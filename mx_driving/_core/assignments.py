@@ -157,7 +157,8 @@ def _classes() -> Iterator[type]:
     seen: Set[type] = set()
     left: List[type] = [object]
     while left:
-        for cls in type.__subclasses__(left.pop()):
+        derived: List[type] = type.__subclasses__(left.pop())
+        for cls in derived:
             if cls not in seen:
                 seen.add(cls)
                 left.append(cls)

@@ -10,7 +10,7 @@ import logging
 import threading
 import weakref
 from types import ModuleType
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from mx_driving._core import effects
 from mx_driving._core.errors import PatchError, PatchSkipped
@@ -136,9 +136,7 @@ class PatchSet:
             return f"only on {' and '.join(patch.devices)}"
         return unmet(patch.requires)
 
-    def _put(
-        self, places: Sequence[Union[Found, NotYet, Lacking]], outcome: Outcome, touched: List[Stack]
-    ) -> None:
+    def _put(self, places: Sequence[Union[Found, NotYet, Lacking]], outcome: Outcome, touched: List[Stack]) -> None:
         for place in places:
             if not isinstance(place, Found):
                 continue

@@ -54,8 +54,11 @@ class Site:
         return MISSING
 
     def put(self, raw: Any) -> None:
-        """Store an object."""
-        if self.held() is not raw:
+        """Store an object; MISSING leaves none."""
+        held = self.held()
+        if raw is MISSING and held is not MISSING:
+            delattr(self.owner, self.name)
+        elif held is not raw:
             setattr(self.owner, self.name, raw)
 
     def restore(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Optional, Sequence, Tuple
 
 from mx_driving._core.replacement import heir_of
 from mx_driving._core.site import MISSING, Site, dressed, plain
@@ -71,7 +71,9 @@ def release(holder: Any, roots: Sequence[Any] = ()) -> None:
 
 def settle(touched: Iterable[Stack], roots: Sequence[Any] = ()) -> None:
     """Rebuild the touched stacks and all that stand on them, then let all aliases follow in one sweep."""
-    lead, swaps, moves = leaders(), {}, {}
+    lead = leaders()
+    swaps: Swaps = {}
+    moves: Dict[int, _Move] = {}
     due = sorted(touched, key=lambda stack: stack.depth)
     while due:
         for stack in due:

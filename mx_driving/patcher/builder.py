@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
+import threading
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Set, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple, Union
 
 from mx_driving import _core, device
 from mx_driving._core import FAILED, PatchSet, Report, UnknownPatchError, unknown_name
 from mx_driving.patcher.functions import PatchFunction, as_patch
 from mx_driving.patcher.steps import DEFAULT_PLAN, Training, make_scheduler
-from mx_driving.patches import load_all
+from mx_driving.patches import CATALOGUE, canonical, load_all
 from mx_driving.profiling import read_plan
-from mx_driving.training import arguments
+from mx_driving.training import arguments, npu_setup
 from mx_driving.training.scheduler import Recording
 from mx_driving.training.stop import StopTraining
 
@@ -70,21 +73,27 @@ class PatcherBuilder:
         for patch in patches:
             if not isinstance(patch, Patch):
                 raise TypeError(f"add_module_patch: expected Patch(...), got {patch!r}; write Patch(msda), not msda")
-            record = patch.bound_to(module)
+            record = self._told_apart(patch.bound_to(module))
             self._patches[record.name] = record
             self._unasked.discard(record.name)
         return self
 
-    def disable_patches(self, *names: str) -> PatcherBuilder:
-        """Leave patches out.
+    def _told_apart(self, record: _core.PatchRecord) -> _core.PatchRecord:
+        """Number a function whose name another one has: each is applied, and ``disable_patches`` means all of them."""
+        if record.name in CATALOGUE or record.name not in self._patches:
+            return record
+        taken = sum(_plain(name) == record.name for name in self._patches)
+        return dataclasses.replace(record, name=f"{record.name}#{taken + 1}")
 
-        Raises:
-            UnknownPatchError: a name is not among the builder's patches.
+    def disable_patches(self, *names: str) -> PatcherBuilder:
+        """Leave patches out, those that are added later too.
+
+        A patch of the catalogue that is not in the builder is no error.
+
+        Args:
+            names: patches' names (both generations of DrivingSDK's too), functions' names, or places that they change.
         """
-        for name in names:
-            if name not in self._patches:
-                raise UnknownPatchError(unknown_name(name, self._patches, "disable_patches"))
-        self._disabled.extend(names)
+        self._disabled.extend(canonical(name) for name in names)
         return self
 
     def with_profiling(
@@ -124,67 +133,179 @@ class PatcherBuilder:
 
     brake_at = stop_at
 
-    def build(self, device: str = "auto", strict: bool = False) -> Patcher:
-        """Return a patcher; nothing is changed before its ``with`` or its ``apply``."""
-        excluded = dict.fromkeys(self._disabled, "disabled by the user")
+    def build(self, allow_internal_format: bool = False, device: str = "auto", strict: bool = False) -> Patcher:
+        """Return a patcher; nothing is changed before its ``with`` or its ``apply``.
+
+        Args:
+            allow_internal_format: whether torch_npu may use its private memory formats; without an NPU no effect.
+            device: ``auto`` (an NPU if there is one), ``npu`` or ``cpu``.
+            strict: whether a failed patch is an error.
+
+        Raises:
+            UnknownPatchError: a name that was disabled is none of a patch, here or in the catalogue.
+        """
+        labels = {name: {name, _plain(name), *_places(record)} for name, record in self._patches.items()}
+        for name in self._disabled:
+            if name not in CATALOGUE and not any(name in own for own in labels.values()):
+                known = {*CATALOGUE, *map(_plain, self._patches)}
+                raise UnknownPatchError(unknown_name(name, known, "disable_patches"))
+        excluded = {name: "disabled by the user" for name, own in labels.items() if own & set(self._disabled)}
         unasked = tuple(record for name, record in self._patches.items() if name in self._unasked)
-        patcher = Patcher(tuple(self._patches.values()), excluded, device, strict, self._profiling, self._stop_at)
-        patcher._unasked = unasked
-        return patcher
+        setup = _SetUp(
+            tuple(self._patches.values()),
+            unasked,
+            excluded,
+            arguments.one_of("device", device, arguments.DEVICES),
+            arguments.flag("strict", strict),
+            arguments.flag("allow_internal_format", allow_internal_format),
+        )
+        return Patcher(setup, self._profiling, self._stop_at)
+
+
+class _SetUp(NamedTuple):
+    """What a builder had collected when it built a patcher: later changes of the builder are none of the patcher."""
+
+    patches: Tuple[_core.PatchRecord, ...]
+    unasked: Tuple[_core.PatchRecord, ...]
+    excluded: Dict[str, str]
+    device: str
+    strict: bool
+    allow_internal_format: bool
+
+
+_inside: ContextVar[Tuple[Patcher, ...]] = ContextVar("mx_driving patchers", default=())
+"""The patchers whose ``with`` this thread or task is in, the innermost last."""
 
 
 class Patcher:
-    """Patches in force inside a ``with``, or from ``apply`` to ``undo``."""
+    """Patches in force inside a ``with``, or from ``apply`` to ``undo``.
 
-    def __init__(self, patches: Tuple, excluded: Dict, on: str, strict: bool, profiling: Any, stop_at: Optional[int]):
-        self._device = arguments.one_of("device", on, arguments.DEVICES)
+    A ``with`` may be entered again, nested, by other threads and by tasks: the last one out takes the patches back. On
+    an NPU the patcher also sets the device up, and takes that back (``mx_driving.training.npu_setup``).
+    """
+
+    def __init__(self, setup: _SetUp, profiling: Optional[Tuple[Recording, Path]], stop_at: Optional[int]):
+        self._setup = setup
         self._set: Optional[PatchSet] = None
-        self._arguments: Dict[str, Any] = {"patches": patches, "excluded": excluded, "strict": strict}
         self._profiling = profiling
         self._stop_at = stop_at
         self._training: Optional[Training] = None
-        self._unasked: Tuple[_core.PatchRecord, ...] = ()
+        self._lock = threading.RLock()
+        self._entered = 0
+        self._applied = False
 
     @property
     def report(self) -> Report:
         """What became of each patch; empty before they are applied."""
-        return self._set.report if self._set else Report(self._device)
+        return self._set.report if self._set else Report(self._setup.device)
+
+    @property
+    def in_force(self) -> bool:
+        """Whether the patches are in force, by ``apply`` or inside a ``with``."""
+        return self._applied or self._entered > 0
 
     def apply(self) -> Report:
-        """Put the patches in force and log the table; a second call changes nothing."""
-        if self._set is None:
-            on = device.resolve(self._device)
-            off = {patch.name: patch.why_off(on) for patch in self._unasked if patch.why_off(on)}
-            self._set = PatchSet(device=on, **{**self._arguments, "excluded": {**off, **self._arguments["excluded"]}})
-        report = self._set.apply()
+        """Put the patches in force until ``undo``; a second call changes nothing.
+
+        Windows and a stop belong to the ``with``: this says so if there are any.
+        """
+        with self._lock:
+            if self._applied:
+                _log.warning("these patches are in force already: nothing changed")
+                return self.report
+            if self._profiling is not None or self._stop_at is not None:
+                _log.warning(
+                    "apply() neither records nor stops: with_profiling and stop_at need `with builder.build():`"
+                )
+            self._put()
+            self._applied = True
+            return self.report
+
+    def undo(self) -> None:
+        """Take the patches back, also inside a ``with``; a second call changes nothing."""
+        with self._lock:
+            self._applied = False
+            self._take_back()
+
+    def _put(self) -> None:
+        if self.in_force:
+            return
+        on = device.resolve(self._setup.device)
+        npu_setup.hold(self, self._setup.allow_internal_format)
+        try:
+            off = {patch.name: patch.why_off(on) for patch in self._setup.unasked if patch.why_off(on)}
+            excluded = {**off, **self._setup.excluded}
+            self._set = PatchSet(self._setup.patches, device=on, excluded=excluded, strict=self._setup.strict)
+            report = self._set.apply()
+        except BaseException:
+            npu_setup.release(self)
+            raise
         _log.info("%s", report.table())
         for name in report.names(FAILED):
             _log.error("patch %s failed: %s", name, report[name].reason)
-        return report
 
-    def undo(self) -> None:
-        """Take the patches back; a second call changes nothing."""
-        if self._set is not None:
-            self._set.undo()
+    def _take_back(self) -> None:
+        try:
+            if self._set is not None:
+                self._set.undo()
+        finally:
+            npu_setup.release(self)
 
     def __enter__(self) -> Patcher:
-        self.apply()
-        recorder = None
-        if self._profiling is not None:
-            recording, path = self._profiling
-            recorder = make_scheduler(recording, path, device.resolve(self._device))
-        if recorder is not None or self._stop_at is not None:
-            self._training = Training(recorder, self._stop_at)
+        with self._lock:
+            self._put()
+            self._entered += 1
+            try:
+                if self._entered == 1:
+                    self._training = self._begin_training()
+            except BaseException:
+                self._leave()
+                raise
+        _inside.set((*_inside.get(), self))
         return self
 
     def __exit__(self, kind: Any, exc: Any, traceback: Any) -> bool:
+        outer = list(_inside.get())
+        if self in outer:
+            outer.reverse()
+            outer.remove(self)
+            outer.reverse()
+        _inside.set(tuple(outer))
+        # Read before it is let go: the stop belongs to whoever counted, and an outer `with` ends with it.
+        mine = isinstance(exc, StopTraining) and exc.args == (self._training,) and self not in outer
+        with self._lock:
+            self._leave()
+        return mine
+
+    def _begin_training(self) -> Optional[Training]:
+        recorder = None
+        if self._profiling is not None:
+            recording, path = self._profiling
+            recorder = make_scheduler(recording, path, device.resolve(self._setup.device))
+        return Training(recorder, self._stop_at) if recorder is not None or self._stop_at is not None else None
+
+    def _leave(self) -> None:
+        self._entered -= 1
+        if self._entered:
+            return
+        training, self._training = self._training, None
         try:
-            if self._training is not None:
-                self._training.finish()
+            if training is not None:
+                training.finish()
         finally:
-            self._training = None
-            self.undo()
-        return isinstance(exc, StopTraining)
+            if not self._applied:
+                self._take_back()
+
+
+def _places(record: _core.PatchRecord) -> List[str]:
+    """Return a patch's target paths, in our writing and with dots alone."""
+    paths = [target.path for target in record.targets]
+    return [*paths, *(path.replace(":", ".") for path in paths)]
+
+
+def _plain(name: str) -> str:
+    """Return a patch's name without the number that tells functions of one name apart."""
+    return name.partition("#")[0]
 
 
 def default_builder() -> PatcherBuilder:

@@ -79,7 +79,7 @@ class Training:
             self._profiling.after_iteration(steps - 1)
         # Before the next iteration: none is marked in the trace that does not come.
         if self._stop_at is not None and steps >= self._stop_at:
-            raise StopTraining
+            raise StopTraining(self)
         if self._profiling is not None:
             self._profiling.before_iteration(steps)
 

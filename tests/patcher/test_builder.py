@@ -73,7 +73,7 @@ def test_default_builder_is_the_same_wherever_it_is_taken_from():
 
 def test_typo_in_disable_is_an_error():
     with pytest.raises(UnknownPatchError, match="disable_patches: no patch is called 'indx'.*did you mean 'index'"):
-        default_patcher_builder().disable_patches("indx")
+        default_patcher_builder().disable_patches("indx").build()
 
 
 def test_patches_are_taken_back_on_leaving(make_module):
