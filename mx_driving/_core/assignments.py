@@ -128,7 +128,7 @@ class Namespaces:
             for name in {**before, **now}:
                 old, new = before.get(name, MISSING), now.get(name, MISSING)
                 site = Site(owner, name, old, own=old is not MISSING)
-                if old is new or name in CACHES or _is_submodule(site, new) or engines.get(site.place) is plain(new):
+                if old is new or name in CACHES or _is_submodule(site, new) or engines.get(site.place) in _forms(new):
                     continue
                 found.append(Change(site, new))
         return found
@@ -165,13 +165,17 @@ def _classes() -> Iterator[type]:
     return (cls for cls in seen if cls.__flags__ & _HEAP_TYPE)
 
 
-def _places_of_engine() -> Dict[Tuple[int, Any], Any]:
+def _places_of_engine() -> Dict[Tuple[int, Any], Tuple[str, int]]:
     places = {}
     for stack in _stacks.values():
-        now = plain(stack.top)
-        places[stack.site.place] = now
-        places.update((alias.place, now) for alias in stack.aliases)
+        places.update((alias.place, ("alias", id(plain(stack.top)))) for alias in stack.aliases)
+        # Of its own site the very object is known: the same function in another static method is somebody else's.
+        places[stack.site.place] = ("site", id(stack.top))
     return places
+
+
+def _forms(value: Any) -> Tuple[Tuple[str, int], ...]:
+    return ("site", id(value)), ("alias", id(plain(value)))
 
 
 class _Watch(ImportHook):

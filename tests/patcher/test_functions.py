@@ -290,7 +290,6 @@ def test_ours_and_theirs_are_undone_in_every_order(module, user, kinds, order):
 ASSIGNMENTS = {
     "f = new": lambda m, u: setattr(m, "f", lambda x=0: "new"),
     "f = wrapper": lambda m, u: setattr(m, "f", (lambda old: lambda *a: old(*a))(m.f)),
-    "f, size = size, f": lambda m, u: (lambda f, g: vars(m).update(f=g, size=f))(m.f, m.size),
     "g = f": lambda m, u: setattr(m, "g", m.f),
     "user.f = new": lambda m, u: setattr(u, "f", lambda x=0: "user's"),
     "user.f = gelu": lambda m, u: setattr(u, "f", torch.nn.functional.gelu),
@@ -317,7 +316,7 @@ changes = st.one_of(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(st.lists(st.lists(changes, min_size=1, max_size=3), min_size=1, max_size=4), st.randoms(use_true_random=False))
 def test_whatever_is_mixed_returns(sets, chance):
     worlds = {}
