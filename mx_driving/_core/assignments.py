@@ -166,7 +166,7 @@ def _classes() -> Iterator[type]:
 
 
 def _places_of_engine() -> Dict[Tuple[int, Any], Tuple[str, int]]:
-    places = {}
+    places: Dict[Tuple[int, Any], Tuple[str, int]] = {}
     for stack in _stacks.values():
         places.update((alias.place, ("alias", id(plain(stack.top)))) for alias in stack.aliases)
         # Of its own site the very object is known: the same function in another static method is somebody else's.

@@ -10,6 +10,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+import types
 import zipfile
 from pathlib import Path
 
@@ -57,12 +58,12 @@ def package(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def mmcv(make_module):
-    """An mmcv of a version that the package refuses."""
-    before = sys.modules.get("mmcv")
-    yield make_module("mmcv", "__version__ = '1.7.2'")
-    if before is not None:
-        sys.modules["mmcv"] = before
+def mmcv(monkeypatch):
+    """An mmcv of a version that the package refuses; the real one, if it is loaded, comes back."""
+    module = types.ModuleType("mmcv")
+    module.__version__ = "1.7.2"
+    monkeypatch.setitem(sys.modules, "mmcv", module)
+    return module
 
 
 @pytest.mark.filterwarnings("ignore:mx_driving. mmhook")
