@@ -108,6 +108,11 @@ def _backward(
 
 PATCH = PatchRecord(
     name="msda",
+    what=(
+        "multi-scale deformable attention: mmcv's function, and its extension's functions, which plugins "
+        "such as BEVFormer call"
+    ),
+    what_zh="多尺度可变形注意力：mmcv 的函数，以及扩展库里的函数（BEVFormer 等插件会直接调用）",
     targets=(
         Replace("mmcv.ops.multi_scale_deform_attn:multi_scale_deformable_attn_pytorch", _attention, wrap=True),
         Replace("mmcv._ext:ms_deform_attn_forward", _forward, optional=NO_EXT),

@@ -29,7 +29,7 @@ def test_record_is_complete(name):
     patch = load(name)
     assert patch.name == name
     assert patch.targets
-    assert all((patch.why, patch.upstream, patch.remove_when))
+    assert all((patch.what, patch.what_zh, patch.why, patch.upstream, patch.remove_when))
     assert importlib.import_module(f"mx_driving.patches.{name}").__doc__.startswith(f"``{name}``")
 
 
