@@ -40,6 +40,10 @@ class Replace(_Target):
         wrap: whether ``by`` is handed the original.
         requires: version ranges for this target alone, such as ``("mmdet3d>=1.1",)``.
         optional: why a supported version may lack the target; empty if none may.
+
+    Example:
+        >>> Replace("my_package.boxes:area", lambda boxes: boxes.area()).path
+        'my_package.boxes:area'
     """
 
     path: str
@@ -107,6 +111,11 @@ class PatchRecord:
         off_on: devices where it is off all the same unless it is named in ``enable``, as it brings nothing there.
         prepare: called before the patch is applied, only if it was selected; loads what the replacement needs. Raises
             PatchSkipped or PatchError to say that it cannot.
+
+    Example:
+        >>> record = PatchRecord("area", (Replace("boxes:area", len),), why="slow", upstream="-", remove_when="boxes 2")
+        >>> record.modules
+        ('boxes',)
     """
 
     name: str

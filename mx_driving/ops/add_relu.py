@@ -19,6 +19,11 @@ def add_relu(x: Tensor, y: Tensor) -> Tensor:
 
     Raises:
         RuntimeError: if the shapes do not broadcast, or a tensor is not floating or not on the other's device.
+
+    Example:
+        >>> import torch
+        >>> add_relu(torch.tensor([1.0, -3.0]), torch.tensor([1.0, 1.0]))
+        tensor([2., 0.])
     """
     return operators().add_relu(x, y)
 

@@ -42,6 +42,15 @@ def deform_conv2d(
         RuntimeError: if a shape, dtype, device or argument does not fit.
 
     Source: Deformable Convolutional Networks, arXiv 1703.06211, sec. 2.1.
+
+    Example:
+        >>> import torch
+        >>> image, weight = torch.arange(9.0).view(1, 1, 3, 3), torch.ones(1, 1, 1, 1)
+        >>> right = torch.tensor([0.0, 1.0]).view(1, 2, 1, 1).expand(1, 2, 3, 3)  # every tap one pixel to the right
+        >>> deform_conv2d(image, right, weight)[0, 0]
+        tensor([[1., 2., 0.],
+                [4., 5., 0.],
+                [7., 8., 0.]])
     """
     input, weight = like_first(offset, input, weight)
     return operators().deform_conv2d(input, offset, weight, stride, padding, dilation, groups, deform_groups)

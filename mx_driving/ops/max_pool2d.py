@@ -25,5 +25,11 @@ def max_pool2d(input: Tensor, kernel_size: Pair = 3, stride: Pair = 2, padding: 
 
     Raises:
         RuntimeError: if the shape, dtype or an argument does not fit.
+
+    Example:
+        >>> import torch
+        >>> max_pool2d(torch.arange(16.0).view(1, 1, 4, 4))
+        tensor([[[[ 5.,  7.],
+                  [13., 15.]]]])
     """
     return operators().max_pool2d(input, kernel_size, stride, padding)[0]

@@ -39,6 +39,14 @@ def modulated_deform_conv2d(
         RuntimeError: if a shape, dtype, device or argument does not fit.
 
     Source: Deformable ConvNets v2, arXiv 1811.11168, sec. 3.2.
+
+    Example:
+        >>> import torch
+        >>> image, weight = torch.arange(4.0).view(1, 1, 2, 2), torch.ones(1, 1, 1, 1)
+        >>> offset, mask = torch.zeros(1, 2, 2, 2), torch.full((1, 1, 2, 2), 0.5)
+        >>> modulated_deform_conv2d(image, offset, mask, weight)[0, 0]
+        tensor([[0.0000, 0.5000],
+                [1.0000, 1.5000]])
     """
     input, mask, weight, bias = like_first(offset, input, mask, weight, bias)
     return operators().modulated_deform_conv2d(

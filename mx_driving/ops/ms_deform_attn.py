@@ -35,6 +35,14 @@ def ms_deform_attn(
         RuntimeError: if a shape, dtype or device does not fit, or S is not the sum of height * width over the levels.
 
     Source: Deformable DETR, arXiv 2010.04159, sec. 4.1.
+
+    Example:
+        >>> import torch
+        >>> value = torch.arange(4.0).view(1, 4, 1, 1)  # one level of 2 x 2 pixels, one head, one channel
+        >>> shapes, starts = torch.tensor([[2, 2]]), torch.tensor([0])
+        >>> middle, weights = torch.full((1, 1, 1, 1, 1, 2), 0.5), torch.ones(1, 1, 1, 1, 1)
+        >>> ms_deform_attn(value, shapes, starts, middle, weights)
+        tensor([[[1.5000]]])
     """
     if not value.is_floating_point() or value.dtype == sampling_locations.dtype == attention_weights.dtype:
         return operators().ms_deform_attn(

@@ -59,7 +59,19 @@ class Patch:
 
 
 class PatcherBuilder:
-    """Collects patches and settings; every method changes the builder and returns it."""
+    """Collects patches and settings; every method changes the builder and returns it.
+
+    Example:
+        >>> import math
+        >>> def rounder(module, options):
+        ...     module.tau = options["tau"]
+        >>> builder = PatcherBuilder().add_module_patch("math", Patch(rounder, {"tau": 6}))
+        >>> with builder.build(device="cpu"):
+        ...     print(math.tau)
+        6
+        >>> round(math.tau, 2)
+        6.28
+    """
 
     def __init__(self) -> None:
         self._patches: Dict[str, _core.PatchRecord] = {}
