@@ -17,9 +17,12 @@ import zipfile
 from io import BytesIO
 from pathlib import Path
 
-import build_mmcv
 import pytest
 from repository_scripts import CI, interruptible
+
+sys.path.insert(0, str(CI))
+
+import build_mmcv
 
 TAG = f"cp{sys.version_info[0]}{sys.version_info[1]}"
 SETUP = """
