@@ -20,7 +20,7 @@ from mx_driving._core.override import override
 from mx_driving.runner_hooks.entry import watch
 from mx_driving.runner_hooks.mmcv1_resume import go_on, watch_resume
 from mx_driving.runner_hooks.mmcv1_run import SCOPED, describe
-from mx_driving.runner_hooks.patch_base import PatchHookBase
+from mx_driving.runner_hooks.patch_base import PatchHookBase, StopOnly
 from mx_driving.training.stop import MARK, UNLOADED, Position, StopTraining
 
 NEVER = float("inf")
@@ -43,19 +43,18 @@ class NPUPatchHook(PatchHookBase, Hook):
         self._leaving.callback(override(runner, "train", functools.partial(self._train, runner)))
         self._leaving.callback(override(runner, "val", self._val))
         self._leaving.callback(go_on(runner))
-        if self.is_due(runner.iter):
-            message = "stop_at=%d: resumed at iteration %d, nothing is left to run"
-            runner.logger.warning(message, self.stop_at, runner.iter)
+        if self.is_due(runner):
+            self.say_resumed(runner)
             self._end(runner)
 
     def before_train_iter(self, runner: Any) -> None:
         """Leave an epoch between two of its iterations; the runner has counted the last one by now."""
-        if self.is_due(runner.iter):
+        if self.is_due(runner):
             raise StopTraining
 
     def after_train_iter(self, runner: Any) -> None:
         """Prepare the stop: what the other hooks do in this iteration is the last of it."""
-        if runner.iter + 1 != self.stop_at:
+        if not self.is_last(runner):
             return
         self._reached = True
         whole = isinstance(runner, IterBasedRunner) or self.end_of_epoch(runner)
@@ -92,7 +91,7 @@ class NPUPatchHook(PatchHookBase, Hook):
                 self._loans.give_back()
                 if self.save_at_stop and runner.rank == 0:
                     self._save(runner)
-                runner.logger.info("training stopped after iteration %d (stop_at)", runner.iter)
+                self.say_stopped(runner)
             return result
         except BaseException:
             self.leave()
@@ -106,7 +105,7 @@ class NPUPatchHook(PatchHookBase, Hook):
             vars(runner).pop("data_batch", None)
         except Exception as exc:
             # From the stop to the next iteration's start there is only the loading of a batch that nobody asked for.
-            if not (self._batches and self.is_due(runner.iter)):
+            if not (self._batches and self.is_due(runner)):
                 raise
             runner.logger.warning(UNLOADED, type(exc).__name__, exc)
         return None
@@ -128,7 +127,7 @@ class NPUPatchHook(PatchHookBase, Hook):
 
     def _save(self, runner: Any) -> None:
         """Save where training stands; ``runner.save_checkpoint`` would state one epoch more than is done."""
-        name = f"iter_{self.stop_at}.pth"
+        name = f"iter_{runner.iter}.pth"
         path = os.path.join(runner.work_dir or ".", name)
         position = Position(runner.iter, self._batches, len(runner.data_loader))
         messages = {**(runner.meta or {}).get("hook_msgs", {}), "last_ckpt": path}
@@ -139,6 +138,10 @@ class NPUPatchHook(PatchHookBase, Hook):
         if os.name != "nt":
             mmcv.symlink(name, os.path.join(runner.work_dir or ".", "latest.pth"))
         runner.logger.info("checkpoint of iteration %d saved as %s", runner.iter, path)
+
+
+class StopHook(StopOnly, NPUPatchHook):
+    """See StopOnly."""
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from typing import Any, Callable
 from mmcv.runner.hooks import HOOKS, EvalHook, IterTimerHook
 from mmcv.runner.hooks import ProfilerHook as StockProfilerHook
 
+from mx_driving.runner_hooks.mmcv1_patch import StopHook
 from mx_driving.runner_hooks.mmcv1_run import SCOPED, around, describe, unwrap
 from mx_driving.runner_hooks.profile_base import ProfilerHookBase, not_counted
 from mx_driving.training.stop import StopTraining
@@ -19,9 +20,11 @@ class ProfilerHook(ProfilerHookBase, StockProfilerHook):
     """See ProfilerHookBase."""
 
     __doc__ = ProfilerHookBase.__doc__
+    STOPPER = StopHook
 
     def before_run(self, runner: Any) -> None:
         """Check the windows against the run, or start mmcv's own profile."""
+        self.bring_stopper(runner)
         if self.recording is None:
             self.begin_stock(runner, super().before_run)
         else:

@@ -16,7 +16,7 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from mx_driving._core.override import override
 from mx_driving.runner_hooks.entry import watch
 from mx_driving.runner_hooks.mmengine_run import SCOPED, describe, train_loop
-from mx_driving.runner_hooks.patch_base import PatchHookBase
+from mx_driving.runner_hooks.patch_base import PatchHookBase, StopOnly
 from mx_driving.training.config_bases import dropped_hooks
 from mx_driving.training.stop import MARK, UNLOADED, Position, StopTraining
 
@@ -62,9 +62,8 @@ class NPUPatchHook(PatchHookBase, Hook):
 
     def before_train_epoch(self, runner: Any) -> None:
         """Stop at once if a resumed run is past the stop, and go on in mid-epoch if it was stopped there."""
-        if self.is_due(runner.iter):
-            message = "stop_at=%d: resumed at iteration %d, nothing is left to run"
-            runner.logger.warning(message, self.stop_at, runner.iter)
+        if self.is_due(runner):
+            self.say_resumed(runner)
             raise StopTraining
         position, self._resumed = self._resumed, None
         loop = runner.train_loop
@@ -76,12 +75,12 @@ class NPUPatchHook(PatchHookBase, Hook):
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Stop between two iterations of an epoch; the loop has counted the last one by now."""
-        if self.is_due(runner.iter):
+        if self.is_due(runner):
             raise StopTraining
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Let a loop that looks at ``stop_training`` end by itself; at an epoch's end it ends as a whole epoch."""
-        if runner.iter + 1 != self.stop_at:
+        if not self.is_last(runner):
             return
         loop, self._reached = runner.train_loop, True
         whole = not isinstance(loop, EpochBasedTrainLoop) or self.end_of_epoch(loop.dataloader, batch_idx)
@@ -130,7 +129,7 @@ class NPUPatchHook(PatchHookBase, Hook):
             pass
         except Exception as exc:
             # From the stop to the next iteration's start there is only the loading of a batch that nobody asked for.
-            if not (self._batches and self.is_due(runner.iter)):
+            if not (self._batches and self.is_due(runner)):
                 raise
             runner.logger.warning(UNLOADED, type(exc).__name__, exc)
         # In mid-epoch: the epoch is not whole, so its end is announced to nobody; the end of training is.
@@ -146,13 +145,13 @@ class NPUPatchHook(PatchHookBase, Hook):
             self._save(runner)
         if self.validate_at_stop and runner.val_loop is not None:
             runner.val_loop.run()
-        runner.logger.info("training stopped after iteration %d (stop_at)", runner.iter)
+        self.say_stopped(runner)
 
     def _save(self, runner: Any) -> None:
-        name = f"iter_{self.stop_at}.pth"
+        loop = runner.train_loop
+        name = f"iter_{loop.iter}.pth"
         path = os.path.join(runner.work_dir, name)
         runner.message_hub.update_info("last_ckpt", path)
-        loop = runner.train_loop
         position = Position(loop.iter, self._batches, len(loop.dataloader))
         self._saving = {"epoch": loop.epoch, "iter": loop.iter, MARK: dict(position._asdict())}
         try:
@@ -163,6 +162,10 @@ class NPUPatchHook(PatchHookBase, Hook):
             # What mmengine reads for resume=True.
             Path(runner.work_dir, "last_checkpoint").write_text(path)
         runner.logger.info("checkpoint of iteration %d saved as %s", loop.iter, path)
+
+
+class StopHook(StopOnly, NPUPatchHook):
+    """See StopOnly."""
 
 
 def _run_from(left: list, run_iter: Callable, *args: Any, **kwargs: Any) -> Any:

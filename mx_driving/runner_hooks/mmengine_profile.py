@@ -8,6 +8,7 @@ from mmengine import hooks
 from mmengine.hooks import IterTimerHook
 from mmengine.registry import HOOKS
 
+from mx_driving.runner_hooks.mmengine_patch import StopHook
 from mx_driving.runner_hooks.mmengine_run import SCOPED, around_loop, describe
 from mx_driving.runner_hooks.profile_base import ProfilerHookBase, not_counted
 
@@ -18,9 +19,11 @@ class ProfilerHook(ProfilerHookBase, hooks.ProfilerHook):
     """See ProfilerHookBase."""
 
     __doc__ = ProfilerHookBase.__doc__
+    STOPPER = StopHook
 
     def before_run(self, runner: Any) -> None:
         """Check the windows against the run, or start mmengine's own profile."""
+        self.bring_stopper(runner)
         if self.recording is not None:
             self.begin(describe(runner), runner.hooks, not_counted(runner, IterTimerHook))
         else:

@@ -12,10 +12,12 @@ from mx_driving.training.application import Application
 from mx_driving.training.npu_setup import BY_IMPORT, hold, release
 from mx_driving.training.ranks import together
 from mx_driving.training.run import Run
-from mx_driving.training.stop import Loans
+from mx_driving.training.stop import Loans, Stopping
+
+_LEADER = "_mx_driving_leader"
 
 
-class PatchHookBase:
+class PatchHookBase(Stopping):
     """Apply operator patches when a run begins, take them back when it ends, and stop training cleanly.
 
     Args:
@@ -62,7 +64,7 @@ class PatchHookBase:
         self._patching = Application(disable, enable, only, device, strict, restore, patches)
         self._leaving = contextlib.ExitStack()
         self._loans = Loans()
-        self._inside = self._watched = self._reached = self._at_end = False
+        self._inside = self._watched = self._leads = self._reached = self._at_end = False
         self._batches = 0  # of a half epoch, at the stop
 
     def enter(self, runner: Any, run: Run) -> bool:
@@ -80,6 +82,10 @@ class PatchHookBase:
             runner.hooks.remove(self)
             runner.hooks.insert(0, self)
         self._warn_of_twins(runner.hooks, run)
+        # One of several hooks ends the run for the ProfilerHooks, or each would prepare that stop.
+        self._leads = vars(runner).setdefault(_LEADER, self) is self
+        if self._leads:
+            self._leaving.callback(vars(runner).pop, _LEADER, None)
         try:
             together(lambda: self._begin(run))
         except BaseException:
@@ -116,6 +122,50 @@ class PatchHookBase:
             message = "NPUPatchHook is given %d times: each applies its patches, the first stop counts; merge them"
             run.logger.warning(message, len(twins))
 
-    def is_due(self, iteration: int) -> bool:
-        """Tell whether so many iterations are enough."""
-        return self.stop_at is not None and iteration >= self.stop_at
+    def stop(self, runner: Any) -> Optional[Stopping]:
+        """Return the hook whose stop counts: this one, or a ProfilerHook with an earlier ``stop_after``."""
+        others = runner.hooks if self._leads else ()
+        hooks = [self, *(hook for hook in others if isinstance(hook, Stopping) and not isinstance(hook, PatchHookBase))]
+        return min((hook for hook in hooks if hook.stop_at is not None), key=_stop_at, default=None)
+
+    def is_last(self, runner: Any) -> bool:
+        """Tell whether the iteration that the runner is in is the last one before the stop."""
+        stop = self.stop(runner)
+        return stop is not None and stop.stop_at == runner.iter + 1
+
+    def is_due(self, runner: Any) -> bool:
+        """Tell whether the iterations that are done are enough."""
+        stop = self.stop(runner)
+        return stop is not None and runner.iter >= _stop_at(stop)
+
+    def say_resumed(self, runner: Any) -> None:
+        """Say that a resumed run is past the stop."""
+        stop = self.stop(runner)
+        assert stop is not None
+        message = "%s, iteration %d: resumed at iteration %d, nothing is left to run"
+        runner.logger.warning(message, stop.stop_argument, stop.stop_at, runner.iter)
+
+    def say_stopped(self, runner: Any) -> None:
+        """Say that training ended at the stop, and who asked for it."""
+        stop = self.stop(runner)
+        assert stop is not None
+        runner.logger.info("training stopped after iteration %d (%s)", runner.iter, stop.stop_argument)
+
+
+class StopOnly(PatchHookBase):
+    """Mixed into a family's NPUPatchHook: it stops for a ProfilerHook that has none beside it, and applies nothing."""
+
+    def enter(self, runner: Any, run: Run) -> bool:
+        """Stand among the runner's hooks for this run only."""
+        begun = super().enter(runner, run)
+        if begun and self._watched:  # else the runner is in the midst of going through its hooks when we leave
+            self._leaving.callback(runner.hooks.remove, self)
+        return begun
+
+    def _begin(self, run: Run) -> None:
+        """Apply nothing."""
+
+
+def _stop_at(hook: Stopping) -> int:
+    assert hook.stop_at is not None
+    return hook.stop_at

@@ -9,14 +9,15 @@ from mx_driving import device
 from mx_driving.profiling import other_profiler, read_plan
 from mx_driving.profiling.recorders import OPTIONS
 from mx_driving.profiling.stock import end_profile, stop_with
-from mx_driving.profiling.windows import beyond, overlap
+from mx_driving.profiling.windows import Plan, beyond, overlap
 from mx_driving.runner_hooks.patch_base import PatchHookBase
 from mx_driving.training import arguments
 from mx_driving.training.run import Run
 from mx_driving.training.scheduler import Recording, WindowScheduler, parse_path, parse_ranks, require_folder
+from mx_driving.training.stop import Stopping
 
 
-class ProfilerHookBase:
+class ProfilerHookBase(Stopping):
     """Profile chosen iterations; without windows it is the runner's own hook of this name, with its arguments.
 
     Args:
@@ -29,6 +30,7 @@ class ProfilerHookBase:
         warmup: iterations traced and thrown away before a cycle's, or a window's, own.
         active: iterations that a cycle records, each into files of its own.
         repeat: number of cycles, 1 if left out; 0 goes on to the run's end.
+        stop_after: whether training ends after the last window, on every rank, as with ``NPUPatchHook(stop_at=...)``.
         stock: with windows: ``record_shapes``, ``profile_memory``, ``with_stack``, ``with_flops``, ``with_modules``,
             which override what the level chooses; without: the arguments of the runner's own hook.
 
@@ -39,13 +41,17 @@ class ProfilerHookBase:
     """
 
     OURS: ClassVar[FrozenSet[str]] = frozenset(
-        {"path", "level", "iters", "ranks", "skip_first", "wait", "warmup", "active", "repeat"}
+        {"path", "level", "iters", "ranks", "skip_first", "wait", "warmup", "active", "repeat", "stop_after"}
     )
 
     recording: Optional[Recording] = None
     """What to record in windows; None if this is the runner's own hook."""
     _profiling: Optional[WindowScheduler] = None
     stock_is_on = False
+    stop_argument = "stop_after"
+    STOPPER: ClassVar[type]
+    """The family's hook that stops where there is no NPUPatchHook."""
+    _stopper: Any = None
 
     def __init__(
         self,
@@ -58,14 +64,18 @@ class ProfilerHookBase:
         warmup: Optional[int] = None,
         active: Optional[int] = None,
         repeat: Optional[int] = None,
+        stop_after: bool = False,
         **stock: Any,
     ):
         known = self._stock_arguments() | set(OPTIONS)
         extra = {name: value for name, value in stock.items() if name not in known}
         arguments.no_unknown("ProfilerHook", extra, self.OURS | known)
         plan = read_plan(iters, skip_first, wait, warmup, active, repeat)
+        stop = arguments.flag("stop_after", stop_after)
         if plan is None:
-            self._refuse_without_windows(path=(path, None), level=(level, 0), ranks=(ranks, (0,)))
+            self._refuse_without_windows(
+                path=(path, None), level=(level, 0), ranks=(ranks, (0,)), stop_after=(stop, False)
+            )
             self._refuse_without_windows(**{name: (name, None) for name in stock.keys() - self._stock_arguments()})
             super().__init__(**stock)
             return
@@ -77,6 +87,10 @@ class ProfilerHookBase:
         self.recording = Recording.checked(plan, level, stock)
         self.ranks = parse_ranks(ranks)
         self._path = parse_path(path)
+        if stop:
+            self.stop_at = _last(plan)
+            # Built before the run: what it watches begins earlier than ``before_run``.
+            self._stopper = self.STOPPER()
 
     @staticmethod
     def _refuse_without_windows(**given: Any) -> None:
@@ -88,11 +102,17 @@ class ProfilerHookBase:
         following = type(self).__mro__[type(self).__mro__.index(ProfilerHookBase) + 1]
         return frozenset(inspect.signature(following).parameters)
 
+    def bring_stopper(self, runner: Any) -> None:
+        """See that somebody stops the run for us, on every rank: an NPUPatchHook, or a hook that does only this."""
+        if self._stopper is not None and not any(isinstance(hook, PatchHookBase) for hook in runner.hooks):
+            # To the end of the list, where the round of ``before_run`` that goes on comes by.
+            runner.register_hook(self._stopper, priority="LOWEST")
+
     def begin(self, run: Run, hooks: Iterable[Any], on_spent: Callable[[float], None]) -> None:
         """Check the windows against the run's end, be it the runner's own or a hook's ``stop_at``, and other hooks'."""
         assert self.recording is not None
         hooks = list(hooks)
-        stops = [hook.stop_at for hook in hooks if isinstance(hook, PatchHookBase)]
+        stops = [hook.stop_at for hook in hooks if isinstance(hook, Stopping)]
         end = min((end for end in (run.max_iters, *stops) if end is not None), default=None)
         self._require_before(end)
         for hook in hooks:
@@ -160,6 +180,15 @@ def not_counted(runner: Any, timer: type) -> Callable[[float], None]:
                 vars(hook)["t"] += seconds
 
     return move
+
+
+def _last(plan: Plan) -> int:
+    if plan.stop is None:
+        raise ValueError(
+            "stop_after: expected windows of which one is the last, got repeat=0, which goes on to the run's end; "
+            "give a number of cycles"
+        )
+    return plan.stop
 
 
 def _meet(ranks: Any, others: Any) -> bool:

@@ -18,6 +18,14 @@ class StopTraining(BaseException):
     """
 
 
+class Stopping:
+    """What a hook is that may end a run early: ``stop_at`` is the number of iterations after which it does, if any."""
+
+    stop_at: Optional[int] = None
+    stop_argument = "stop_at"
+    """The user's argument that asks for it."""
+
+
 class Loans:
     """Attributes of other objects that are changed for a while, and given back as they were, the last change first."""
 

@@ -58,6 +58,8 @@ def main(folder):
         (folder / "folder0" / "mx_driving").write_text("a file where the report's folder should be")
     attempt(folder, "folder", hook)
     attempt(folder, "device", {**hook, "device": ("cpu", "npu")[RANK]})
+    windows = {"type": "ProfilerHook", "iters": (1, 3), "stop_after": True, "path": str(folder / "traces")}
+    attempt(folder, "after", windows)
     broken = Failing(OSError("a corrupt file")) if RANK == 1 else toy.Samples()
     attempt(folder, "batch", {**hook, "save_at_stop": True}, dataset=broken)
     attempt(folder, "model", hook, model=Leaving())

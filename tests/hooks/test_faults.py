@@ -126,6 +126,8 @@ def test_fault_on_one_rank_only(tmp_path):
     assert first["device"][0].startswith("RuntimeError: rank 1 cannot begin and this rank would wait for it: RuntimeE")
     assert second["device"][0].startswith("RuntimeError: device='npu': ")
     assert (first["batch"][:2], second["batch"][0]) == ([2, "iter_2.pth"], 2)
+    assert [outcome["after"][0] for outcome in (first, second)] == [3, 3], "also where nothing is recorded"
+    assert [path.parent.name for path in (tmp_path / "traces").rglob("*.json")] == ["rank0"]
     assert second["model"][0] == "KeyError: 'in the model, on rank 1'"
     assert first["model"][0].startswith("RuntimeError: ")
     assert {rest[-1] for outcome in (first, second) for rest in outcome.values()} == {0}, "undone each time"

@@ -281,3 +281,72 @@ def test_class_of_runners_that_nobody_watches(tmp_path, error):
         trial(tmp_path, "epoch", ours, Failing(), twist={"runner": own})
     assert min(seen) > 0
     assert not engine._stacks
+
+
+def windows(**arguments):
+    return {"type": "ProfilerHook", "path": "unused", "ranks": (7,), "stop_after": True, **arguments}
+
+
+@pytest.mark.parametrize("patches", ["alone", "first", "last"])
+@pytest.mark.parametrize("stop", [3, 4], ids=["mid-epoch", "epoch-end"])
+@pytest.mark.parametrize("kind", ["epoch", "iteration"])
+def test_stop_after_the_last_window(tmp_path, whole, kind, stop, patches):
+    """On a rank that records nothing as well, with what the patch hook is asked to do at a stop."""
+    profiler, ours = windows(iters=[(2, stop), (0, 1)]), hook(save_at_stop=True, validate_at_stop=True)
+    given = {"alone": [profiler], "first": [ours, profiler], "last": [profiler, ours]}[patches]
+    hooks = []
+    seen = trial(tmp_path, kind, *given, prepare=lambda runner: hooks.extend(runner.hooks))
+    assert (seen.iteration, seen.points[-1:]) == (stop, ["after_run"])
+    assert f"training stopped after iteration {stop} (stop_after)" in seen.log
+    assert {id(each) for each in seen.runner.hooks} == {id(each) for each in hooks}, "nothing of ours stays"
+    if patches == "alone":
+        assert (seen.validations, list(tmp_path.glob("iter_*"))) == ([], [])
+        return
+    assert (seen.validations, latest(tmp_path)) == ([stop], f"iter_{stop}.pth")
+    rest = trial(tmp_path, kind, hook(), resume=True)
+    assert {**seen.losses, **rest.losses} == whole[kind].losses
+
+
+@pytest.mark.parametrize(
+    ("stop_at", "others", "expected"),
+    [(2, [], (2, "stop_at")), (5, [], (3, "stop_after")), (None, [{"skip_first": 3, "active": 1}], (3, "error"))],
+)
+def test_earlier_of_two_stops_counts(tmp_path, stop_at, others, expected):
+    given = [hook(stop_at=stop_at), windows(iters=(1, 3)), *(windows(**other) for other in others)]
+    if expected[1] == "error":
+        with pytest.raises(ValueError, match=r"expected windows before the run's end at iteration 3, got \(3, 4\)"):
+            trial(tmp_path, "epoch", *given)
+        return
+    seen = trial(tmp_path, "epoch", *given)
+    assert seen.iteration == expected[0]
+    assert f"training stopped after iteration {expected[0]} ({expected[1]})" in seen.log
+
+
+@pytest.mark.parametrize("kind", ["epoch", "iteration"])
+def test_stop_after_of_a_schedule_that_records(tmp_path, kind):
+    """A second hook whose window comes earlier does not stop the run."""
+    later = windows(skip_first=1, wait=1, warmup=1, active=2, repeat=1, ranks=(0,), path=str(tmp_path / "p"))
+    seen = trial(tmp_path, kind, windows(iters=(0, 1), stop_after=False), later)
+    assert seen.iteration == 5
+    assert [path.name for path in (tmp_path / "p").rglob("*.json")] == ["iters_3_5.pt.trace.json"]
+
+
+@pytest.mark.parametrize("kind", ["epoch", "iteration"])
+def test_stop_after_in_a_run_that_is_resumed_past_it(tmp_path, kind):
+    trial(tmp_path, kind, hook(stop_at=6, save_at_stop=True))
+    seen = trial(tmp_path, kind, windows(iters=(1, 3)), resume=True)
+    assert (seen.iteration, seen.losses) == (6, {})
+    assert "stop_after, iteration 3: resumed at iteration 6, nothing is left to run" in seen.log
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        ({}, TypeError, "stop_after: expected together with iters"),
+        ({"active": 2, "repeat": 0}, ValueError, "stop_after: expected .*got repeat=0, which goes on to the run's end"),
+        ({"iters": (1, 3), "stop_after": 1}, TypeError, "stop_after: expected"),
+    ],
+)
+def test_stop_after_without_a_last_window_is_an_error(arguments, error, text):
+    with pytest.raises(error, match=text):
+        mx_driving.runner_hooks.ProfilerHook(**{"stop_after": True, **arguments})
