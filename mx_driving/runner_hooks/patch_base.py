@@ -142,7 +142,7 @@ class PatchHookBase(Stopping):
         """Say that a resumed run is past the stop."""
         stop = self.stop(runner)
         assert stop is not None
-        message = "%s, iteration %d: resumed at iteration %d, nothing is left to run"
+        message = "%s=%d: resumed at iteration %d, nothing is left to run"
         runner.logger.warning(message, stop.stop_argument, stop.stop_at, runner.iter)
 
     def say_stopped(self, runner: Any) -> None:

@@ -99,7 +99,7 @@ class ProfilerHookBase(Stopping):
                 raise TypeError(f"{name}: expected together with iters=(start, stop), got no iters; add them")
 
     def _stock_arguments(self) -> FrozenSet[str]:
-        following = type(self).__mro__[type(self).__mro__.index(ProfilerHookBase) + 1]
+        following = type(self).__mro__[type(self).__mro__.index(Stopping) + 1]
         return frozenset(inspect.signature(following).parameters)
 
     def bring_stopper(self, runner: Any) -> None:

@@ -336,7 +336,7 @@ def test_stop_after_in_a_run_that_is_resumed_past_it(tmp_path, kind):
     trial(tmp_path, kind, hook(stop_at=6, save_at_stop=True))
     seen = trial(tmp_path, kind, windows(iters=(1, 3)), resume=True)
     assert (seen.iteration, seen.losses) == (6, {})
-    assert "stop_after, iteration 3: resumed at iteration 6, nothing is left to run" in seen.log
+    assert "stop_after=3: resumed at iteration 6, nothing is left to run" in seen.log
 
 
 @pytest.mark.parametrize(
