@@ -10,12 +10,12 @@ GROUND = ("device", "_import_hook")
 """Below all layers: anybody may import them, and they import nothing of the package but each other."""
 
 ORDER = (
-    "_core", "kernels", "ops", "mmcv_ext", "profiling", "patches", "training", "runner_hooks", "patcher", "report",
-    "cli",
+    "_core", "kernels", "ops", "mmcv_ext", "profiling", "patches", "training", "runner_hooks", "patcher", "peer",
+    "report", "cli",
 )  # fmt: skip
 """A layer imports only itself and what stands before it."""
 
-SIBLINGS = (("runner_hooks", "patcher"),)
+SIBLINGS = (("runner_hooks", "patcher"), ("runner_hooks", "peer"), ("patcher", "peer"))
 """Layers of one height: neither imports the other."""
 
 ALONE = {
@@ -25,7 +25,11 @@ ALONE = {
 }
 """Beside the layers: what each may import of the package."""
 
-ALSO_FROM_ALONE = {"patcher": {"bootstrap"}, "cli": {"bootstrap", "emulator"}, "__init__": {"runner_hooks", "patcher"}}
+ALSO_FROM_ALONE = {
+    "patcher": {"bootstrap"},
+    "cli": {"bootstrap", "emulator"},
+    "__init__": {"runner_hooks", "patcher", "peer"},
+}
 """Who may import what stands alone; the package's root hands out names of the layers when they are asked for."""
 
 MAY_USE = {"_core": {"packaging"}, "_import_hook": set(), "bootstrap": set()}

@@ -73,6 +73,9 @@ from mx_driving.ops.unique_voxel import unique_voxel
 from mx_driving.ops.voxel_pooling_train import voxel_pooling_train
 from mx_driving.ops.voxel_to_point import voxel_to_point
 
+# DrivingSDK's module names that are not ours, such as mx_driving.ops.multi_scale_deformable_attn.
+__path__.append(f"{__path__[0]}/../peer/operators")
+
 __all__ = [
     "add_relu",
     "add_relu_",

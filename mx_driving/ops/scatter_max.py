@@ -38,13 +38,16 @@ def scatter_max(updates: Tensor, indices: Tensor, out: Optional[Tensor] = None) 
         raise ValueError(f"scatter_max: out must be [K, {list(updates.shape[1:])}], got {list(out.shape)}")
     if total and (int(index.min()) < 0 or int(index.max()) >= bins):
         raise ValueError(f"scatter_max: indices must lie in 0..{bins - 1}, got {int(index.min())}..{int(index.max())}")
-    result: Tuple[Tensor, Tensor] = _ScatterMax.apply(updates, index, bins, out)
+    result: Tuple[Tensor, Tensor] = ScatterMaxFunction.apply(updates, index, bins, out)
     return result
 
 
-class _ScatterMax(torch.autograd.Function):
+class ScatterMaxFunction(torch.autograd.Function):
+    """Carries the gradient; its ``forward`` may be re-assigned."""
+
     @staticmethod
     def forward(ctx: Any, updates: Tensor, index: Tensor, bins: int, out: Optional[Tensor]) -> Tuple[Tensor, Tensor]:
+        """Return maxima and their rows."""
         total = updates.shape[0]
         shape = (bins, *updates.shape[1:])
         columns = index.view(-1, *[1] * (updates.dim() - 1)).expand_as(updates)
@@ -72,6 +75,7 @@ class _ScatterMax(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor, _: Any) -> Tuple[Any, ...]:
+        """Give each maximum's gradient to its row."""
         (argmax,) = ctx.saved_tensors
         padded = grad.new_zeros((ctx.shape[0] + 1, *ctx.shape[1:]))  # the last row takes what no row won
         return padded.scatter_add_(0, argmax, grad)[:-1], None, None, None

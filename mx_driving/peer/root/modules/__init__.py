@@ -1,0 +1,1 @@
+"""Modules of DrivingSDK: ``mx_driving.modules``."""

@@ -1,0 +1,3 @@
+"""``mx_driving.modules.sparse_structure`` of DrivingSDK."""
+
+from mx_driving.peer.sparse import SparseConvTensor as SparseConvTensor

@@ -1,0 +1,3 @@
+"""``mx_driving.modules.voxelization`` of DrivingSDK."""
+
+from mx_driving.peer.voxels import Voxelization as Voxelization
