@@ -97,9 +97,15 @@ def test_hooks_can_be_imported_without_the_compiled_library(tmp_path):
     assert done.stdout.strip().endswith("built"), done.stderr
 
 
-def test_calling_an_operator_without_the_compiled_library_is_one_line(tmp_path):
-    code = "import torch; from mx_driving import ops; ops.add_relu(torch.ones(1), torch.ones(1))"
+def test_operators_without_the_compiled_library_are_made_of_torchs(tmp_path):
+    code = "import torch; from mx_driving import ops; print(ops.add_relu(torch.tensor([1.0, -3.0]), torch.ones(2)))"
     done = run_without(tmp_path, code, "_operators")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "tensor([2., 0.])"
+
+
+def test_loading_the_compiled_library_that_is_missing_is_one_line(tmp_path):
+    done = run_without(tmp_path, "from mx_driving import ops; ops.load()", "_operators")
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1] == (
         "ImportError: mx_driving.ops: expected the compiled operators mx_driving._operators, but they were not built; "
