@@ -10,8 +10,8 @@ GROUND = ("device", "_import_hook")
 """Below all layers: anybody may import them, and they import nothing of the package but each other."""
 
 ORDER = (
-    "_core", "kernels", "ops", "mmcv_ext", "profiling", "patches", "training", "runner_hooks", "patcher", "peer",
-    "report", "cli",
+    "_core", "ops", "mmcv_ext", "profiling", "patches", "training", "runner_hooks", "patcher", "peer",
+    "cli",
 )  # fmt: skip
 """A layer imports only itself and what stands before it."""
 
