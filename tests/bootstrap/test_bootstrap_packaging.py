@@ -41,20 +41,23 @@ def test_the_start_file_is_what_pep_829_asks_for(wheel: Path, tmp_path: Path) ->
         archive.extractall(tmp_path)
         lines = archive.read("mx_driving_bootstrap.start").decode("utf-8-sig").splitlines()
     entries = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    assert entries == ["_mx_driving_bootstrap:start"]
-    assert re.fullmatch(r"(?!\d)[\w.]+:(?!\d)[\w.]+", entries[0])
+    assert entries == ["_mx_driving_bootstrap:start", "_mx_driving_bootstrap:offer_ext"]
+    assert all(re.fullmatch(r"(?!\d)[\w.]+:(?!\d)[\w.]+", entry) for entry in entries)
     # What site.py of 3.15 does with an entry: resolve it, call it without arguments.
     code = f"""
 import pkgutil, sys
 sys.path.insert(0, {str(tmp_path)!r})
-pkgutil.resolve_name({entries[0]!r})()
-print(type(sys.meta_path[0]).__name__, [name for name in sys.modules if name.startswith("mx_driving")])
+found = len(sys.meta_path)
+for entry in {entries!r}:
+    pkgutil.resolve_name(entry)()
+offered = sys.meta_path[-1].find_spec("json") is None and len(sys.meta_path) > found
+print(type(sys.meta_path[0]).__name__, offered, [name for name in sys.modules if name.startswith("mx_driving")])
 """
     command = [sys.executable, "-S", "-c", code]
     for value, expected in (("auto", "StartFinder"), ("", "type")):
         environment = environments.clean_environment({"MX_DRIVING_MMCV_VERSION": value})
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        assert done.stdout.split() == [expected, "[]"]
+        assert done.stdout.split() == [expected, "True", "[]"]
     assert callable(pkgutil.resolve_name)
 
 
